@@ -1,0 +1,239 @@
+#include "base/strbuf.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+
+void
+sb_init(struct strbuf *sb, size_t max)
+{
+	*sb = (struct strbuf){ .max = max };
+}
+
+void
+sb_reset(struct strbuf *sb)
+{
+	sb->n = 0;
+	sb->over = false;
+	if (sb->p != NULL)
+		sb->p[0] = '\0';
+}
+
+void
+sb_free(struct strbuf *sb)
+{
+	free(sb->p);
+	*sb = (struct strbuf){ .max = sb->max };
+}
+
+char *
+sb_take(struct strbuf *sb)
+{
+	char *s = sb->p != NULL ? (char *)sb->p : xstrdup("");
+
+	*sb = (struct strbuf){ .max = sb->max };
+	return s;
+}
+
+void *
+sb_room(struct strbuf *sb, size_t n)
+{
+	size_t want, cap;
+
+	if (sb->over || n > sb->max || sb->n > sb->max - n) {
+		sb->over = true;
+		return NULL;
+	}
+	want = size_add(size_add(sb->n, n), 1);
+	if (want > sb->cap) {
+		cap = sb->cap != 0 ? sb->cap : 64;
+		while (cap < want)
+			cap = size_mul(cap, 2);
+		sb->p = xrealloc(sb->p, cap);
+		sb->cap = cap;
+	}
+	return sb->p + sb->n;
+}
+
+void
+sb_grew(struct strbuf *sb, size_t n)
+{
+	sb->n += n;
+	sb->p[sb->n] = '\0';
+}
+
+void
+sb_put(struct strbuf *sb, struct slice s)
+{
+	void *room;
+
+	if (s.n == 0 || (room = sb_room(sb, s.n)) == NULL)
+		return;
+	memcpy(room, s.p, s.n);
+	sb_grew(sb, s.n);
+}
+
+void
+sb_puts(struct strbuf *sb, const char *s)
+{
+	sb_put(sb, slice_str(s));
+}
+
+void
+sb_putc(struct strbuf *sb, unsigned char c)
+{
+	sb_put(sb, slice_of(&c, 1));
+}
+
+void
+sb_vprintf(struct strbuf *sb, const char *fmt, va_list ap)
+{
+	va_list again;
+	int n;
+	void *room;
+
+	va_copy(again, ap);
+	n = vsnprintf(NULL, 0, fmt, ap);
+	if (n > 0 && (room = sb_room(sb, (size_t)n)) != NULL) {
+		vsnprintf(room, (size_t)n + 1, fmt, again);
+		sb_grew(sb, (size_t)n);
+	}
+	va_end(again);
+}
+
+void
+sb_printf(struct strbuf *sb, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	sb_vprintf(sb, fmt, ap);
+	va_end(ap);
+}
+
+void
+sb_hex(struct strbuf *sb, struct slice s)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	for (size_t i = 0; i < s.n; i++) {
+		sb_putc(sb, (unsigned char)digits[s.p[i] >> 4]);
+		sb_putc(sb, (unsigned char)digits[s.p[i] & 15]);
+	}
+}
+
+static const char base64_digits[] =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+void
+sb_base64(struct strbuf *sb, struct slice s)
+{
+	for (; s.n != 0; s = slice_skip(s, 3)) {
+		unsigned char q[4] = { '=', '=', '=', '=' };
+		unsigned long v = (unsigned long)s.p[0] << 16;
+
+		if (s.n > 1)
+			v |= (unsigned long)s.p[1] << 8;
+		if (s.n > 2)
+			v |= s.p[2];
+		q[0] = (unsigned char)base64_digits[v >> 18];
+		q[1] = (unsigned char)base64_digits[v >> 12 & 63];
+		if (s.n > 1)
+			q[2] = (unsigned char)base64_digits[v >> 6 & 63];
+		if (s.n > 2)
+			q[3] = (unsigned char)base64_digits[v & 63];
+		sb_put(sb, slice_of(q, 4));
+	}
+}
+
+static int
+base64_value(unsigned char c)
+{
+	if (c >= 'A' && c <= 'Z')
+		return c - 'A';
+	if (c >= 'a' && c <= 'z')
+		return c - 'a' + 26;
+	if (ascii_isdigit(c))
+		return c - '0' + 52;
+	return c == '+' ? 62 : c == '/' ? 63 : -1;
+}
+
+int
+sb_unbase64(struct strbuf *sb, struct slice s)
+{
+	if (s.n % 4 != 0)
+		return -1;
+	for (; s.n != 0; s = slice_skip(s, 4)) {
+		int v[4], pad = 0;
+		unsigned long bits = 0;
+
+		if (s.n == 4 && s.p[3] == '=')
+			pad = s.p[2] == '=' ? 2 : 1;
+		for (int i = 0; i < 4; i++) {
+			v[i] = i < 4 - pad ? base64_value(s.p[i]) : 0;
+			if (v[i] == -1)
+				return -1;
+			bits = bits << 6 | (unsigned long)v[i];
+		}
+		if ((pad == 1 && (bits & 0xff) != 0) ||
+		    (pad == 2 && (bits & 0xffff) != 0))
+			return -1;
+		sb_putc(sb, bits >> 16 & 0xff);
+		if (pad < 2)
+			sb_putc(sb, bits >> 8 & 0xff);
+		if (pad < 1)
+			sb_putc(sb, bits & 0xff);
+	}
+	return sb->over ? -1 : 0;
+}
+
+int
+sb_unhex(struct strbuf *sb, struct slice s)
+{
+	if (s.n % 2 != 0)
+		return -1;
+	for (size_t i = 0; i < s.n; i += 2) {
+		int hi = ascii_hex(s.p[i]), lo = ascii_hex(s.p[i + 1]);
+
+		if (hi == -1 || lo == -1)
+			return -1;
+		sb_putc(sb, (unsigned char)(hi << 4 | lo));
+	}
+	return sb->over ? -1 : 0;
+}
+
+void
+sb_cut(struct strbuf *sb, size_t n)
+{
+	if (n >= sb->n)
+		return;
+	sb->n = n;
+	sb->p[n] = '\0';
+}
+
+ssize_t
+sb_read(struct strbuf *sb, int fd, size_t n)
+{
+	ssize_t got;
+	void *room = sb_room(sb, n);
+
+	if (room == NULL) {
+		errno = EMSGSIZE;
+		return -1;
+	}
+	do
+		got = read(fd, room, n);
+	while (got == -1 && errno == EINTR);
+	if (got > 0)
+		sb_grew(sb, (size_t)got);
+	return got;
+}
+
+const char *
+sb_cstr(const struct strbuf *sb)
+{
+	return sb->p != NULL ? (const char *)sb->p : "";
+}

@@ -1,0 +1,325 @@
+#include "base/tuple.h"
+
+#include <errno.h>
+
+void
+tuple_reader_init(struct tuple_reader *r, struct slice in)
+{
+	*r = (struct tuple_reader){ .in = in, .line = 1 };
+}
+
+static bool
+is_name_byte(unsigned char c)
+{
+	return (c >= 'a' && c <= 'z') || ascii_isdigit(c) || c == '-';
+}
+
+static bool
+is_control(unsigned char c)
+{
+	return c < 0x20 || c == 0x7f;
+}
+
+/* Take a type or an attribute name off *in. */
+static bool
+take_name(struct slice *in, struct slice *name)
+{
+	size_t i = 0;
+
+	while (i < in->n && is_name_byte(in->p[i]))
+		i++;
+	*name = slice_sub(*in, 0, i);
+	*in = slice_skip(*in, i);
+	return i != 0;
+}
+
+/*
+ * Cut one record, continuation lines included, off the input, with its last
+ * line end. Comment and empty lines have been skipped.
+ */
+static struct slice
+take_record(struct tuple_reader *r)
+{
+	size_t i = 0;
+	const unsigned char *p = r->in.p;
+	struct slice rec;
+
+	for (;;) {
+		while (i < r->in.n && p[i] != '\n')
+			i++;
+		if (i < r->in.n)
+			i++;
+		r->line++;
+		if (i >= r->in.n || !ascii_isblank(p[i]))
+			break;
+	}
+	rec = slice_sub(r->in, 0, i);
+	r->in = slice_skip(r->in, i);
+	return rec;
+}
+
+/* Skip blanks, and a line end that a blank follows. */
+static void
+skip_blank(struct slice *in)
+{
+	*in = slice_ltrim(*in);
+}
+
+/* After the opening quote. */
+static const char *
+take_quoted(struct slice *in, struct arena *a, struct slice *value)
+{
+	size_t end = 0, n = 0, i;
+	unsigned char *out;
+
+	while (end < in->n && in->p[end] != '"')
+		end += in->p[end] == '\\' ? 2 : 1;
+	if (end >= in->n)
+		return "no closing quote";
+	out = arena_alloc(a, end);
+	for (i = 0; i < end; i++) {
+		unsigned char c = in->p[i];
+
+		if (is_control(c))
+			return "control character in quotes";
+		if (c == '\\') {
+			c = in->p[++i];
+			if (c == 'n')
+				c = '\n';
+			else if (c == 'x') {
+				int hi, lo;
+
+				if (end - i < 3 ||
+				    (hi = ascii_hex(in->p[i + 1])) == -1 ||
+				    (lo = ascii_hex(in->p[i + 2])) == -1)
+					return "bad \\x escape";
+				c = (unsigned char)(hi << 4 | lo);
+				i += 2;
+			} else if (c != '"' && c != '\\')
+				return "unknown escape";
+		}
+		out[n++] = c;
+	}
+	*value = slice_of(out, n);
+	*in = slice_skip(*in, end + 1);
+	return NULL;
+}
+
+static const char *
+take_bare(struct slice *in, struct slice *value)
+{
+	size_t i = 0;
+
+	for (; i < in->n; i++) {
+		unsigned char c = in->p[i];
+
+		if (ascii_isblank(c) || c == '\n' || c == '\r')
+			break;
+		if (c == '"' || c == '\\' || is_control(c))
+			return "quote, backslash or control character in a "
+			       "bare value";
+	}
+	*value = slice_sub(*in, 0, i);
+	*in = slice_skip(*in, i);
+	return NULL;
+}
+
+static const char *
+take_attr(struct slice *in, struct arena *a, struct attr *at)
+{
+	const char *err;
+
+	if (!take_name(in, &at->name))
+		return "attribute name expected";
+	if (in->n == 0 || in->p[0] != '=')
+		return "'=' expected after attribute name";
+	*in = slice_skip(*in, 1);
+	if (in->n != 0 && in->p[0] == '"') {
+		*in = slice_skip(*in, 1);
+		err = take_quoted(in, a, &at->value);
+	} else
+		err = take_bare(in, &at->value);
+	if (err != NULL)
+		return err;
+	if (in->n != 0 && !ascii_isblank(in->p[0]) && in->p[0] != '\n' &&
+	    in->p[0] != '\r')
+		return "blank expected after value";
+	return NULL;
+}
+
+static const char *
+parse_record(struct slice in, struct arena *a, struct tuple *t)
+{
+	size_t cap = 0;
+	const char *err;
+
+	if (in.n > TUPLE_LINE_MAX)
+		return "record too long";
+	if (!take_name(&in, &t->type))
+		return "record type expected";
+	if (in.n != 0 && !ascii_isblank(in.p[0]) && in.p[0] != '\n' &&
+	    in.p[0] != '\r')
+		return "blank expected after record type";
+	for (skip_blank(&in); in.n != 0; skip_blank(&in)) {
+		if (t->count == TUPLE_ATTR_MAX)
+			return "too many attributes";
+		if (t->count == cap) {
+			size_t grown = cap != 0 ? cap * 2 : 8;
+
+			t->attr = arena_grow(a, t->attr, cap * sizeof(*t->attr),
+			    grown * sizeof(*t->attr));
+			cap = grown;
+		}
+		if ((err = take_attr(&in, a, &t->attr[t->count])) != NULL)
+			return err;
+		t->count++;
+	}
+	return NULL;
+}
+
+int
+tuple_next(struct tuple_reader *r, struct arena *a, struct tuple *t)
+{
+	struct slice skipped;
+
+	while (r->in.n != 0 && (r->in.p[0] == '#' || r->in.p[0] == '\n' ||
+	    slice_starts(r->in, S("\r\n")))) {
+		slice_cut(&r->in, '\n', &skipped);
+		r->line++;
+	}
+	if (r->in.n == 0)
+		return 0;
+	*t = (struct tuple){ .line = r->line };
+	t->raw = take_record(r);
+	r->error = parse_record(t->raw, a, t);
+	if (r->error == NULL)
+		return 1;
+	r->error_line = t->line;
+	return -1;
+}
+
+bool
+tuple_get(const struct tuple *t, const char *name, struct slice *value)
+{
+	struct slice want = slice_str(name);
+
+	for (size_t i = 0; i < t->count; i++)
+		if (slice_eq(t->attr[i].name, want)) {
+			*value = t->attr[i].value;
+			return true;
+		}
+	return false;
+}
+
+struct slice
+tuple_value(const struct tuple *t, const char *name)
+{
+	struct slice v = SLICE_NONE;
+
+	return tuple_get(t, name, &v) ? v : SLICE_NONE;
+}
+
+bool
+tuple_is(const struct tuple *t, const char *type)
+{
+	return slice_eqs(t->type, type);
+}
+
+bool
+tuple_has(const struct tuple *t, const char *name, const char *value)
+{
+	struct slice v;
+
+	return tuple_get(t, name, &v) && slice_eqs(v, value);
+}
+
+int
+tuple_u64(const struct tuple *t, const char *name, uint64_t max, uint64_t *out)
+{
+	struct slice v;
+
+	if (!tuple_get(t, name, &v)) {
+		errno = ENOENT;
+		return -1;
+	}
+	return slice_u64(v, max, out);
+}
+
+void
+tuple_begin(struct strbuf *sb, const char *type)
+{
+	sb_puts(sb, type);
+}
+
+static bool
+is_bare(struct slice v)
+{
+	if (v.n == 0)
+		return false;
+	for (size_t i = 0; i < v.n; i++)
+		if (v.p[i] <= 0x20 || v.p[i] >= 0x7f || v.p[i] == '"' ||
+		    v.p[i] == '\\')
+			return false;
+	return true;
+}
+
+void
+tuple_quote(struct strbuf *sb, struct slice value)
+{
+	bool utf8;
+
+	if (is_bare(value)) {
+		sb_put(sb, value);
+		return;
+	}
+	utf8 = slice_is_utf8(value);
+	sb_putc(sb, '"');
+	for (size_t i = 0; i < value.n; i++) {
+		unsigned char c = value.p[i];
+
+		if (c == '"' || c == '\\') {
+			sb_putc(sb, '\\');
+			sb_putc(sb, c);
+		} else if (c == '\n')
+			sb_puts(sb, "\\n");
+		else if (is_control(c) || (c >= 0x80 && !utf8))
+			sb_printf(sb, "\\x%02x", c);
+		else
+			sb_putc(sb, c);
+	}
+	sb_putc(sb, '"');
+}
+
+void
+tuple_put(struct strbuf *sb, const char *name, struct slice value)
+{
+	sb_putc(sb, ' ');
+	sb_puts(sb, name);
+	sb_putc(sb, '=');
+	tuple_quote(sb, value);
+}
+
+void
+tuple_puts(struct strbuf *sb, const char *name, const char *value)
+{
+	tuple_put(sb, name, slice_str(value));
+}
+
+void
+tuple_putu(struct strbuf *sb, const char *name, uint64_t value)
+{
+	sb_printf(sb, " %s=%llu", name, (unsigned long long)value);
+}
+
+void
+tuple_opt(struct strbuf *sb, const char *name, struct slice value)
+{
+	if (value.n != 0)
+		tuple_put(sb, name, value);
+}
+
+void
+tuple_end(struct strbuf *sb)
+{
+	sb_putc(sb, '\n');
+}

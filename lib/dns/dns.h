@@ -1,0 +1,96 @@
+/*
+ * dns.h - stub resolver over libresolv (RFC 1035, 6891)
+ *
+ * Queries go to the resolver of conf (host resolver=ADDR[:PORT]) or of
+ * resolv.conf, by UDP with EDNS0 and AD, by TCP when truncated. An answer is
+ * authentic only if the resolver set AD and is trusted: loopback, or
+ * host trust-ad=yes. Names are absolute; no search list, no hosts file.
+ */
+#ifndef DNS_DNS_H
+#define DNS_DNS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "addr/addr.h"
+#include "base/arena.h"
+#include "base/slice.h"
+#include "base/strbuf.h"
+
+enum dns_type {
+	DNS_A = 1, DNS_NS = 2, DNS_CNAME = 5, DNS_PTR = 12, DNS_MX = 15,
+	DNS_TXT = 16, DNS_AAAA = 28, DNS_SRV = 33, DNS_TLSA = 52,
+};
+
+enum dns_status {
+	DNS_OK,       /* at least one record */
+	DNS_NXDOMAIN, /* the name does not exist */
+	DNS_NODATA,   /* the name has no record of this type */
+	DNS_TEMP,     /* SERVFAIL, time-out, refused, malformed */
+	DNS_BOGUS,    /* SERVFAIL with an EDE that says DNSSEC failed */
+	DNS_LIMIT,    /* the budget is used up */
+	DNS_BADNAME,  /* not a domain name that can be asked for */
+};
+
+struct dns_rr {
+	uint32_t ttl;
+	uint16_t preference;  /* MX; SRV priority */
+	uint16_t weight, port; /* SRV */
+	struct slice name;    /* CNAME, PTR, MX, NS, SRV: lower case, no last dot;
+	                         "." becomes the empty slice */
+	struct slice text;    /* TXT: strings joined; TLSA: rdata after the
+	                         three octets */
+	uint8_t usage, selector, matching; /* TLSA */
+	struct ip ip;         /* A, AAAA */
+};
+
+struct dns_answer {
+	enum dns_status status;
+	bool authentic;
+	uint32_t ttl;         /* least of the answer; of SOA if negative */
+	struct slice canonical; /* name after CNAMEs */
+	unsigned cnames;
+	struct dns_rr *rr;
+	size_t count;
+	const char *reason;   /* constant text when the status is not DNS_OK */
+	int ede;              /* RFC 8914 info code, -1 if none */
+};
+
+/* What one message may cause; shared by all its queries. */
+struct dns_budget {
+	unsigned queries;     /* left */
+	int64_t deadline;     /* clock_ms() value */
+};
+
+#define DNS_MESSAGE_QUERIES 100 /* default budget of a message */
+#define DNS_MESSAGE_MS 20000
+#define DNS_CNAME_MAX 16
+
+struct dns;
+
+/*
+ * servers: addresses "127.0.0.1:5353", "[::1]:53", "192.0.2.1"; count 0 =
+ * those of resolv.conf. NULL with errno (EINVAL: bad address).
+ */
+struct dns *dns_open(const struct slice *servers, size_t count, bool trust_ad);
+void dns_close(struct dns *d);
+void dns_budget_init(struct dns_budget *b, unsigned queries, int ms);
+
+/*
+ * One query; answers of one message are remembered until dns_forget(), so the
+ * same question is asked once. The answer is arena memory. Never NULL.
+ */
+const struct dns_answer *dns_query(struct dns *d, struct dns_budget *b,
+    struct slice name, enum dns_type type, struct arena *ar);
+/* Start several queries at once; dns_query() then takes their answers. */
+void dns_prefetch(struct dns *d, struct dns_budget *b, struct slice name,
+    enum dns_type type);
+void dns_forget(struct dns *d);
+
+/* "4.3.2.1.in-addr.arpa" or the ip6.arpa form. */
+void dns_reverse(struct strbuf *sb, const struct ip *ip);
+const char *dns_type_name(enum dns_type t);
+const char *dns_status_name(enum dns_status s);
+
+#endif
