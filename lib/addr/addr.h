@@ -16,6 +16,8 @@
 
 #define ADDR_LOCAL_MAX 128  /* octets, decoded; RFC 5321 says 64 */
 #define ADDR_DOMAIN_MAX 255 /* octets, RFC 5321 section 4.5.3.1.2 */
+/* Bytes of an address as given: quoting doubles, U-labels triple at most. */
+#define ADDR_TEXT_MAX 1200
 
 struct addr {
 	struct slice local;  /* decoded */
@@ -62,7 +64,7 @@ void ip_format(struct strbuf *sb, const struct ip *ip);
 /* First `bits' bits equal, same family. */
 bool ip_in(const struct ip *a, const struct ip *net, unsigned bits);
 
-/* UTF-8 to NFC: 0, or -1 (EILSEQ). */
+/* UTF-8 to NFC: 0 and *out (text itself, or arena memory), or -1 (EILSEQ). */
 int nfc(struct slice text, struct arena *ar, struct slice *out)
     __attribute__((warn_unused_result));
 
