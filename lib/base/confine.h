@@ -5,6 +5,20 @@
  * outside is parsed. Layers: no_new_privs, non-dumpable, rlimits, Landlock
  * (paths and, where the kernel has it, TCP), seccomp. A layer that the
  * kernel lacks is reported, never silently skipped.
+ *
+ * A call that is not allowed fails with EPERM, one to a path that is not
+ * allowed with EACCES; exec without CONFINE_EXEC and what only an intruder
+ * would call (mount, ptrace, bpf, ...) kills the process with SIGSYS: the
+ * kernel's log names the call (type=1326, syscall=NUMBER), and strace -f
+ * shows it. With CONFINE_EXEC only the deadly calls are filtered, because a
+ * filter is inherited: the programs that are run confine themselves, within
+ * the paths given here.
+ *
+ * What a flag or path adds: any read or write path, or CONFINE_UNIX: open,
+ * stat and the like; a read path: code from it may be mapped (iconv modules);
+ * a write path: create, rename, link, remove. Without CONFINE_FORK a process
+ * can signal only itself. Under ASan RLIMIT_AS and the check for leaks are
+ * off, and /proc may be read.
  */
 #ifndef BASE_CONFINE_H
 #define BASE_CONFINE_H
