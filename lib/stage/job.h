@@ -31,11 +31,11 @@ struct job {
 	size_t count;
 	int64_t time;    /* when the message arrived, Unix seconds */
 	uint64_t size;   /* of the message, bytes */
-	struct slice msg;   /* the message, mapped */
+	struct slice msg;   /* the message */
 	struct slice parts; /* what imf-parse wrote, parts(5); empty if none */
-	int msg_fd;      /* the message at offset msg_at; -1 if none */
-	int64_t msg_at;
-	int parts_fd;    /* imf-parse writes here; -1 in a stream */
+	int msg_fd;      /* the message from offset 0, for copying; or -1 */
+	struct strbuf *new_parts; /* where imf-parse puts the parts records;
+	                             NULL for all others */
 	struct arena *arena; /* reset after the job */
 	bool verbose;    /* -v: explain each step on stderr */
 	bool unfavourable; /* set by the stage: exit 1 in the face for people */

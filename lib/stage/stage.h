@@ -18,15 +18,18 @@
  *   worker     -w: fd 0 is a SOCK_SEQPACKET socket of jobs, fd 1 the next
  *              stage's, fd 3 where replies go; see below.
  *
- * Worker packets. Text: one tuple line "job id=ID slot=N types=T,T,..." where
- * types are the record types that may already be in the envelope.
- * Descriptors: envelope (read-write, append), message (read-only, sealed),
- * parts (read-write until imf-parse sealed it). A worker appends its lines to
- * the envelope with one write and sends the packet on with its own types
- * added; or it sends on fd 3 "reply id=ID slot=N stage=NAME code=250
- * ecode=2.0.0 text=..." and is done with the job. The pool's shared page (fd 4,
- * an array of struct stage_seat; the worker's index is in $PNEU_SEAT) says
- * which jobs each worker holds since when.
+ * Worker packets. Text: one tuple line "job id=ID slot=N". Descriptors:
+ * envelope, message (read-only), parts. A worker checks that the envelope
+ * holds only types of earlier programs ($PNEU_TYPES), appends its lines with
+ * one write and sends the packet on; or it sends on fd 3 "reply id=ID slot=N
+ * code=250 ecode=2.0.0 text=..." and is done with the job. The pool's shared
+ * page (fd 4, an array of struct stage_seat; the worker's index is in
+ * $PNEU_SEAT) says which jobs each worker holds since when. With $PNEU_LAST
+ * there is no next stage: a job that run() passes on is answered with 250.
+ * With $PNEU_SHADOW the stage's lines become "shadow stage=NAME line=..." and
+ * its refusals are recorded the same way, not used. A worker ends with exit 0
+ * when fd 0 is closed, or after STAGE_JOBS_MAX jobs, or when no job came
+ * within the receive time-out that stages(8) set on the socket.
  *
  * A worker whose time budget ends (SIGALRM) or that dies is handled by
  * stages(8): the job is given once more to another worker, or passed on with
@@ -70,7 +73,9 @@ struct stage {
 	/* Called between jobs: pick up changed configuration. May be NULL. */
 	void (*refresh)(void *ctx);
 	void *ctx;
-	bool writes_parts; /* imf-parse only */
+	bool writes_parts; /* imf-parse only: run() writes j->new_parts */
+	bool skip_message; /* never looks at j->msg: saves reading it */
+	bool skip_parts;   /* never looks at j->parts */
 	/*
 	 * In the one-shot face there is no parts file; a stage that needs one
 	 * sets this to imf_parts() of lib/imf, which makes it from the message.
@@ -86,6 +91,7 @@ struct stage {
 #define STAGE_OPTS "wvni:H:f:r:"
 
 struct stage_opts {
+	bool given; /* an option of the people's face was used */
 	bool worker, verbose, no_message;
 	const char *ip, *helo, *from;
 	const char *rcpt[16];

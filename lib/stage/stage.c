@@ -1,0 +1,244 @@
+#include "stage/stage.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/die.h"
+#include "base/file.h"
+#include "stage/driver.h"
+#include "stage/types.h"
+
+/* A job in a stream or a bare message; larger ones travel as files. */
+#define STREAM_MAX ((size_t)256 * 1024 * 1024)
+
+bool
+stage_option(struct stage_opts *o, int letter, const char *arg)
+{
+	switch (letter) {
+	case 'w': o->worker = true; return true;
+	case 'v': o->verbose = true; return true;
+	case 'n': o->no_message = true; break;
+	case 'i': o->ip = arg; break;
+	case 'H': o->helo = arg; break;
+	case 'f': o->from = arg; break;
+	case 'r':
+		if (o->rcpts == COUNTOF(o->rcpt))
+			die(EXIT_PERM, "more than %zu recipients", o->rcpts);
+		o->rcpt[o->rcpts++] = arg;
+		break;
+	default: return false;
+	}
+	o->given = true;
+	return true;
+}
+
+void
+job_init(struct job *j, struct arena *a)
+{
+	*j = (struct job){ .arena = a, .msg_fd = -1, .reply = STRBUF_INIT(1024) };
+}
+
+size_t
+own_lines(const struct stage *s, const struct strbuf *lines, struct strbuf *to)
+{
+	return types_filter(sb_slice(lines), slice_str(s->types), to);
+}
+
+int
+run_one(const struct stage *s, struct job *j, struct strbuf *lines)
+{
+	int verdict = EXIT_TEMP;
+
+	if (s->run != NULL)
+		return s->run(s->ctx, j, lines);
+	s->run_batch(s->ctx, &j, lines, &verdict, 1);
+	return verdict;
+}
+
+/* Standard input as one slice that lives until the end of the process. */
+static struct slice
+read_input(void)
+{
+	struct strbuf in = STRBUF_INIT(STREAM_MAX);
+	size_t n;
+
+	if (fd_slurp(STDIN_FILENO, &in) == -1)
+		die_sys(errno == EMSGSIZE ? EXIT_PERM : EXIT_TEMP,
+		    "unable to read standard input");
+	n = in.n;
+	return slice_of(sb_take(&in), n);
+}
+
+/* The message in a file of its own, for stages that copy it (j->msg_fd). */
+static int
+message_file(struct slice msg)
+{
+	int fd = memfd_new("message");
+
+	if (fd == -1 || write_all(fd, msg) == -1)
+		die_sys(EXIT_TEMP, "unable to make a file for the message");
+	return fd;
+}
+
+/* Bare LF line ends, as in a file on Unix, become CRLF as on the wire. */
+static struct slice
+wire_lines(struct slice msg)
+{
+	struct strbuf sb = STRBUF_INIT(2 * STREAM_MAX);
+	ptrdiff_t lf = slice_chr(msg, '\n');
+	size_t n;
+
+	if (lf == -1 || (lf > 0 && msg.p[lf - 1] == '\r'))
+		return msg;
+	for (size_t i = 0; i < msg.n; i++) {
+		if (msg.p[i] == '\n' && (i == 0 || msg.p[i - 1] != '\r'))
+			sb_putc(&sb, '\r');
+		sb_putc(&sb, msg.p[i]);
+	}
+	n = sb.n;
+	return slice_of(sb_take(&sb), n);
+}
+
+/* The empty line that ends the envelope: false if there is none. */
+static bool
+split_job(struct slice in, struct slice *env, struct slice *msg)
+{
+	ptrdiff_t at = slice_find(in, S("\n\n"));
+
+	if (at == -1)
+		return false;
+	*env = slice_sub(in, 0, (size_t)at + 1);
+	*msg = slice_skip(in, (size_t)at + 2);
+	return true;
+}
+
+static struct slice
+made_envelope(const struct stage_opts *o, size_t size)
+{
+	struct strbuf sb = STRBUF_INIT(JOB_ENVELOPE_MAX);
+	char id[RID_LEN + 1];
+	size_t n;
+
+	rid_new(id);
+	tuple_begin(&sb, "job");
+	tuple_puts(&sb, "id", id);
+	tuple_putu(&sb, "size", size);
+	tuple_putu(&sb, "time", (uint64_t)clock_unix());
+	tuple_end(&sb);
+	if (o->ip != NULL || o->helo != NULL) {
+		tuple_begin(&sb, "client");
+		tuple_opt(&sb, "ip", slice_str(o->ip));
+		tuple_opt(&sb, "helo", slice_str(o->helo));
+		tuple_end(&sb);
+	}
+	tuple_begin(&sb, "from");
+	tuple_put(&sb, "addr", slice_str(o->from));
+	tuple_end(&sb);
+	for (size_t i = 0; i < o->rcpts; i++) {
+		tuple_begin(&sb, "rcpt");
+		tuple_puts(&sb, "addr", o->rcpt[i]);
+		tuple_end(&sb);
+	}
+	n = sb.n;
+	return slice_of(sb_take(&sb), n);
+}
+
+static void
+print_reply(const struct job *j)
+{
+	struct strbuf line = STRBUF_INIT(2048);
+
+	if (j->reply.n == 0)
+		return;
+	tuple_begin(&line, "reply");
+	sb_put(&line, sb_slice(&j->reply));
+	warn("%s", sb_cstr(&line));
+	sb_free(&line);
+}
+
+static void
+print(struct slice s)
+{
+	if (write_all(STDOUT_FILENO, s) == -1)
+		die_sys(EXIT_TEMP, "unable to write the result");
+}
+
+/* Parts for a stage that needs them, made from the message. */
+static struct slice
+stream_parts(const struct stage *s, const struct job *j)
+{
+	struct strbuf parts = STRBUF_INIT(JOB_PARTS_MAX);
+	size_t n;
+
+	if (s->make_parts == NULL || j->msg.n == 0)
+		return SLICE_NONE;
+	if (s->make_parts(j, &parts) == -1)
+		die_sys(EXIT_TEMP, "unable to look into the message");
+	n = parts.n;
+	return slice_of(sb_take(&parts), n);
+}
+
+static int
+once(const struct stage *s, const struct stage_opts *o)
+{
+	struct arena a = { 0 };
+	struct strbuf lines = STRBUF_INIT(JOB_ENVELOPE_MAX);
+	struct strbuf own = STRBUF_INIT(JOB_ENVELOPE_MAX);
+	struct strbuf parts = STRBUF_INIT(JOB_PARTS_MAX);
+	struct slice in = SLICE_NONE, env, msg;
+	struct job j;
+	const char *error;
+	bool stream;
+	int verdict;
+
+	job_init(&j, &a);
+	if (!o->no_message)
+		in = read_input();
+	stream = slice_starts(in, S("job ")) && split_job(in, &env, &msg);
+	if (!stream) {
+		msg = wire_lines(in);
+		env = made_envelope(o, msg.n);
+	}
+	if (job_parse(&j, env, &error) == -1)
+		die(EXIT_PERM, "bad job: %s", error);
+	if (msg.n != j.size)
+		die(EXIT_TEMP, "job cut: %zu bytes of message, %llu expected",
+		    msg.n, (unsigned long long)j.size);
+	j.msg = msg;
+	j.msg_fd = message_file(msg);
+	j.verbose = o->verbose;
+	j.parts = stream_parts(s, &j);
+	if (s->writes_parts)
+		j.new_parts = &parts;
+	if (s->refresh != NULL)
+		s->refresh(s->ctx);
+	verdict = run_one(s, &j, &lines);
+	own_lines(s, &lines, &own);
+	if (verdict != EXIT_DONE || j.reply.n != 0)
+		print_reply(&j);
+	if (!stream) {
+		print(sb_slice(&own));
+		if (o->verbose && s->writes_parts)
+			print(sb_slice(&parts));
+	}
+	if (verdict != EXIT_DONE)
+		return verdict;
+	if (!stream)
+		return j.unfavourable ? EXIT_NO : EXIT_DONE;
+	print(env);
+	print(sb_slice(&own));
+	print(S("\n"));
+	print(msg);
+	return EXIT_DONE;
+}
+
+int
+stage_main(const struct stage *s, const struct stage_opts *o)
+{
+	return o->worker ? stage_worker(s, o) : once(s, o);
+}

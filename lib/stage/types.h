@@ -1,0 +1,19 @@
+/*
+ * types.h - lists of record types: "job,client,from"
+ */
+#ifndef STAGE_TYPES_H
+#define STAGE_TYPES_H
+
+#include <stdbool.h>
+
+#include "base/slice.h"
+#include "base/strbuf.h"
+#include "stage/job.h"
+
+/* Is the type in the comma-separated list? */
+bool types_have(struct slice list, struct slice type);
+/* Append to `to' the records of `text' whose type is in the list; the number
+ * of records left out (a bad one counts). */
+size_t types_filter(struct slice text, struct slice list, struct strbuf *to);
+
+#endif
