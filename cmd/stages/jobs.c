@@ -165,8 +165,7 @@ dispatch(struct jobs *js, struct entry *e, size_t stage)
 	if (fd_send(pool->in[1], slice_of(text, (size_t)n), e->fd, JOB_FDS) ==
 	    -1)
 		return -1;
-	if (pool->running == 0)
-		pool_grow(js->pipe, pool);
+	pool_wake(js->pipe);
 	return 0;
 }
 
@@ -319,7 +318,7 @@ jobs_client_gone(struct jobs *js, int client)
 			js->table[i].client = -1;
 }
 
-void
+bool
 jobs_reply(struct jobs *js, size_t stage)
 {
 	struct pool *pool = js->pipe->pool[stage];
@@ -331,7 +330,7 @@ jobs_reply(struct jobs *js, size_t stage)
 	size_t n, count;
 
 	if (fd_recv(pool->reply[0], buf, sizeof(buf), &n, NULL, 0, &count) != 1)
-		return;
+		return false;
 	if (!packet_id(slice_of(buf, n), "reply", &t, &a, id) ||
 	    tuple_u64(&t, "slot", INT32_MAX, &slot) == -1 ||
 	    tuple_u64(&t, "code", 599, &code) == -1 || code < 250 ||
@@ -346,6 +345,7 @@ jobs_reply(struct jobs *js, size_t stage)
 	else
 		answer(js, e, (int)code, ecode, tuple_value(&t, "text"));
 	arena_free(&a);
+	return true;
 }
 
 /*
@@ -447,6 +447,9 @@ one_died(struct jobs *js, struct entry *e, const struct died *d)
 void
 jobs_died(struct jobs *js, const struct died *d)
 {
+	/* What it could still say counts. */
+	while (jobs_reply(js, d->stage))
+		;
 	for (size_t i = 0; i < d->count; i++) {
 		struct entry *e = find(js, (uint64_t)d->slot[i]);
 

@@ -117,7 +117,7 @@ handle(struct loop *l, const struct epoll_event *ev)
 	else if (kind == EV_SIGNAL)
 		signalled(l);
 	else if (kind == EV_REPLY)
-		jobs_reply(l->jobs, (size_t)fd);
+		(void)jobs_reply(l->jobs, (size_t)fd);
 	else if (!jobs_enter(l->jobs, fd)) {
 		jobs_client_gone(l->jobs, fd);
 		close(fd);
@@ -178,12 +178,13 @@ start(struct loop *l, const char *root, const char *name, const char *bin)
 {
 	char *conf = xprintf("%s/conf/pipeline/%s", root, name);
 	char *spool = xprintf("%s/spool", root);
+	char *poison = xprintf("%s/poison", spool);
 	char *cases = xprintf("%s/case", root);
 	char *sock = xprintf("%s/run/%s", root, name);
 	sigset_t set;
 
 	pipeline_read(&l->pipe, conf, bin);
-	if (dir_make(AT_FDCWD, spool, 0700) == -1 ||
+	if (dir_make(AT_FDCWD, poison, 0700) == -1 ||
 	    dir_make(AT_FDCWD, cases, 0750) == -1)
 		die_sys(EXIT_TEMP, "unable to make a directory below %s", root);
 	sigemptyset(&set);
@@ -208,6 +209,7 @@ start(struct loop *l, const char *root, const char *name, const char *bin)
 	l->jobs = jobs_new(&l->pipe, spool, cases);
 	free(conf);
 	free(sock);
+	free(poison);
 }
 
 /* The directory this program is in: the stage programs are beside it. */

@@ -40,6 +40,8 @@ pool_open(struct pipeline *p, size_t i)
 
 	pair(pool->in);
 	pair(pool->reply);
+	if (fcntl(pool->reply[0], F_SETFL, O_NONBLOCK) == -1)
+		die_sys(EXIT_TEMP, "unable to set a flag");
 	if (setsockopt(pool->in[0], SOL_SOCKET, SO_RCVTIMEO, &idle,
 	    sizeof(idle)) == -1)
 		die_sys(EXIT_TEMP, "unable to set a time-out");
@@ -167,6 +169,15 @@ pool_grow(struct pipeline *p, struct pool *pool)
 	if (pool->running < pool->conf.max && !someone_free(pool) &&
 	    pool_waiting(pool))
 		start_worker(p, pool, index_of(p, pool));
+}
+
+void
+pool_wake(struct pipeline *p)
+{
+	for (size_t i = 0; i < p->count; i++)
+		if (p->pool[i]->running == 0 &&
+		    clock_ms() >= p->pool[i]->not_before)
+			start_worker(p, p->pool[i], i);
 }
 
 void

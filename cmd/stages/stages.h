@@ -74,6 +74,8 @@ void pipeline_read(struct pipeline *p, const char *path, const char *bin);
 void pool_open(struct pipeline *p, size_t i);
 /* Start workers where jobs wait and all are busy, up to the ceiling. */
 void pool_grow(struct pipeline *p, struct pool *pool);
+/* A job came in: every stage needs at least one worker soon. */
+void pool_wake(struct pipeline *p);
 /* Kill workers that hold a job longer than the stage's time. */
 void pool_overtime(struct pool *pool, int64_t now);
 /* A child ended: its pool and what it held; false if it was not ours. */
@@ -96,8 +98,8 @@ struct jobs *jobs_new(struct pipeline *p, const char *spool, const char *cases);
  * gone or speaks nonsense, close it. */
 bool jobs_enter(struct jobs *js, int client);
 void jobs_client_gone(struct jobs *js, int client);
-/* A packet from a stage's reply socket. */
-void jobs_reply(struct jobs *js, size_t stage);
+/* A packet from a stage's reply socket; false if there was none. */
+bool jobs_reply(struct jobs *js, size_t stage);
 /* Workers died with these jobs. */
 void jobs_died(struct jobs *js, const struct died *d);
 /* Answer jobs that take too long. */

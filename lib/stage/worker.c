@@ -247,7 +247,8 @@ static void
 pass_on(struct held *h)
 {
 	char text[64 + RID_LEN];
-	int n = snprintf(text, sizeof(text), "job id=%s slot=%llu\n", h->id, (unsigned long long)h->slot);
+	int n = snprintf(text, sizeof(text), "job id=%s slot=%llu\n",
+	    h->id, (unsigned long long)h->slot);
 
 	if (fd_send(FD_OUT, slice_of(text, (size_t)n), h->fd, JOB_FDS) == -1)
 		die_sys(EXIT_TEMP, "unable to pass job %s on", h->id);
@@ -344,6 +345,13 @@ seat_free(struct worker *w, size_t count)
 	w->seat->busy = 0;
 }
 
+/* No longer ours: it must not be given to another if we die now. */
+static void
+seat_done(struct worker *w, const struct held *h)
+{
+	w->seat->slot[h - w->held] = -1;
+}
+
 /* Take a waiting job, then, for a batch, whatever else waits already. */
 static size_t
 take_jobs(struct worker *w)
@@ -402,6 +410,7 @@ run_jobs(struct worker *w, size_t count)
 	for (size_t i = 0; i < n; i++) {
 		from[i]->lines = lines[i];
 		finish(w, from[i], verdict[i]);
+		seat_done(w, from[i]);
 	}
 	for (size_t i = 0; i < count; i++)
 		held_release(&w->held[i]);

@@ -1,0 +1,103 @@
+#!/bin/sh
+# stages: order, refusal, slow and dying workers, filters, shadow, both faces.
+set -u
+: "${PNEU_BIN:?}" "${PNEU_TOOLS:?}"
+root=$(mktemp -d)
+pid=
+trap '[ -z "$pid" ] || kill $pid; wait; rm -rf "$root"' EXIT
+mkdir -p "$root/conf/pipeline" "$root/run"
+n=0
+ok() { # status text
+	n=$((n + 1))
+	if [ "$1" -eq 0 ]; then echo "ok $n - $2"; else echo "not ok $n - $2"; fi
+}
+try=$PNEU_TOOLS/stage-try
+load() { "$PNEU_TOOLS/job-load" "$@" "$root/run/inbound"; }
+has() { # pattern text
+	grep -q -- "$1" "$root/out"
+	ok $? "$2"
+}
+cat >"$root/filter" <<'EOF'
+#!/bin/sh
+# Adds a line of its own type, and one that is not its own.
+env=$(mktemp) && trap 'rm -f $env' EXIT
+cat >"$env"
+sed '/^$/q' "$env" | sed '$d'
+grep -q 'addr=filter-refuse' "$env" && exit 100
+echo 'site result=seen'
+echo 'b result=forged'
+echo
+sed '1,/^$/d' "$env"
+EOF
+chmod +x "$root/filter"
+cat >"$root/conf/pipeline/inbound" <<EOF
+# the first stage is slow for some
+stage name=a command="$try a" types=a max=6 time=2 fail=neutral
+stage name=site command="$root/filter" kind=filter types=site time=5
+stage name=s command="$try s" types=s shadow=yes
+stage name=b command="$try b" types=b max=4 time=2
+EOF
+"$PNEU_BIN/stages" -C "$root" inbound 2>"$root/log" &
+pid=$!
+i=0
+while [ ! -S "$root/run/inbound" ] && [ $i -lt 100 ]; do
+	i=$((i + 1)); sleep 0.05
+done
+
+load -v >"$root/out"; has 'code=250' 'a job goes through'
+cat "$root"/case/* >"$root/out"
+has '^peer uid=' 'the peer is recorded'
+has '^a result=pass from=a@example.net' 'first stage'
+has '^site result=seen' 'filter'
+has '^shadow stage=stage-try line="s result=pass' 'shadow stage recorded apart'
+has '^b result=pass' 'last stage'
+! grep -q forged "$root/out"; ok $? 'a line of a foreign type is dropped'
+[ "$(grep -nE '^(job|client|from|rcpt|peer|a|site|shadow|b) ' "$root/out" |
+    awk '{ print $1 }' | sed 's/.*://' | tr '\n' ' ')" = \
+    'job client from rcpt peer a site shadow b ' ]
+ok $? 'records in the order of the stages'
+
+load -v -f a-refuse@x >"$root/out"; has 'code=550 ecode=5.7.1 text="refused by a"' 'refusal by a stage'
+load -v -f filter-refuse@x >"$root/out"; has 'code=550' 'refusal by a filter'
+load -v -f s-refuse@x >"$root/out"; has 'code=250' 'refusal by a shadow stage is not used'
+load -v -f b-accept@x >"$root/out"; has 'ecode=2.6.0 text="taken by b"' 'accepted by the last stage'
+load -v -f a-accept@x >"$root/out"; has 'code=451' 'only the last stage may accept'
+load -v -f a-foreign@x >"$root/out"; has 'code=250' 'a worker cannot write foreign lines'
+
+# One message sleeps for long; others are not held up.
+load -v -f b-sleep9@x >"$root/slow" & slow=$!
+load -n 50 -c 5 >"$root/out"
+[ ! -s "$root/slow" ]
+ok $? 'a slow message does not delay fifty others'
+has 'code250=50' 'all fifty'
+wait $slow
+cp "$root/slow" "$root/out"; has 'code=451' 'over its time: temporary failure'
+load -v -f a-sleep9@x >"$root/out"; has 'code=250' 'over its time: neutral where the pipeline says so'
+grep -h 'a result=temperror' "$root"/case/* >"$root/out"; has 'time budget' 'the neutral line'
+
+load -v -f b-crash@x >"$root/out"; has 'code=451' 'a job that kills two workers is refused'
+ls "$root"/spool/poison/* >/dev/null 2>&1; ok $? 'and set aside'
+sed '/^$/q' "$root"/spool/poison/* >"$root/out"; has 'addr=b-crash@x' 'with its envelope'
+load -n 20 -c 4 >"$root/out"; has 'code250=20' 'the line moves on'
+load -v -s 3000000 >"$root/out"; has 'code=250' 'a large message'
+
+# The three faces give the same line.
+printf 'From: a@x\r\n\r\nhi\r\n' >"$root/mail"
+printf 'job id=abcdefghijklmnop size=17 time=1\nfrom addr=q@x\nrcpt addr=r@x\n\n' >"$root/job"
+cat "$root/mail" >>"$root/job"
+$try a <"$root/job" >"$root/out"; ok $? 'one-shot'
+has '^a result=pass from=q@x bytes=17$' 'adds its line'
+sed '1,/^$/d' "$root/out" | cmp -s - "$root/mail"; ok $? 'the message is passed on unchanged'
+$try -f q@x a <"$root/mail" >"$root/out"; ok $? 'for people'
+[ "$(cat "$root/out")" = 'a result=pass from=q@x bytes=17' ]; ok $? 'only the verdict'
+head -c 80 "$root/job" | $try a >"$root/out" 2>"$root/err"; [ $? -eq 111 ]; ok $? 'a cut job is noticed'
+[ ! -s "$root/out" ]; ok $? 'and nothing is passed on'
+
+
+kill $pid; wait $pid; pid=
+ok $? 'stops on SIGTERM'
+! pgrep -f "$root" >/dev/null; ok $? 'no worker is left'
+echo 'stage name=x' >"$root/conf/pipeline/bad"
+"$PNEU_BIN/stages" -C "$root" bad 2>"$root/out"; [ $? -eq 100 ]; ok $? 'bad pipeline file: exit 100'
+has 'bad:1: a stage needs' 'names file and line'
+echo "1..$n"

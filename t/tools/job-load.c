@@ -1,0 +1,121 @@
+/*
+ * job-load - give jobs to a pipeline, many at a time
+ * usage   job-load [-n jobs] [-c connections] [-s bytes] [-f reverse-path]
+ *         [-r rcpt-record-attrs] socket
+ * fd 1    "load jobs=N seconds=S rate=R us=U code=NNN count=N ..." at the end;
+ *         with -v each reply
+ * exit    0; 111 when the pipeline is gone
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/die.h"
+#include "base/file.h"
+#include "base/rid.h"
+#include "base/tuple.h"
+#include "stage/submit.h"
+
+static const char *from = "a@example.net";
+static const char *rcpt = "addr=b@example.org account=b";
+static size_t bytes = 1024;
+static int verbose;
+
+static int
+message(void)
+{
+	struct strbuf sb = STRBUF_INIT(1 << 28);
+	int fd = memfd_new("message");
+
+	sb_puts(&sb, "From: a@example.net\r\nSubject: load\r\n\r\n");
+	while (sb.n < bytes)
+		sb_puts(&sb, "0123456789012345678901234567890123456789\r\n");
+	bytes = sb.n;
+	if (fd == -1 || write_all(fd, sb_slice(&sb)) == -1)
+		die_sys(EXIT_TEMP, "message");
+	sb_free(&sb);
+	return fd;
+}
+
+static void
+one(int sock, unsigned codes[600])
+{
+	struct strbuf env = STRBUF_INIT(65536);
+	struct verdict v;
+	char id[RID_LEN + 1];
+	int fd = message();
+
+	rid_new(id);
+	sb_printf(&env, "job id=%s size=%zu time=%lld body=7bit smtputf8=no\n"
+	    "client ip=192.0.2.1 port=1 helo=x.example service=smtp\n"
+	    "from addr=%s\nrcpt %s\n", id, bytes, (long long)clock_unix(),
+	    from, rcpt);
+	if (pipeline_submit(sock, sb_slice(&env), fd, 60000, &v) == -1)
+		die_sys(EXIT_TEMP, "submit");
+	if (verbose)
+		printf("reply code=%d ecode=%s text=\"%s\" id=%s\n", v.code,
+		    v.ecode, v.text, id);
+	codes[v.code]++;
+	close(fd);
+	sb_free(&env);
+}
+
+int
+main(int argc, char **argv)
+{
+	unsigned jobs = 1, conns = 1, codes[600] = { 0 }, part[600];
+	int ch, fd[2];
+	int64_t t0;
+	double s;
+
+	prog_start(argc, argv, "[-v] [-n jobs] [-c connections] [-s bytes] "
+	    "[-f from] [-r rcpt] socket", "give jobs to a pipeline", "none");
+	while ((ch = getopt(argc, argv, "vn:c:s:f:r:")) != -1)
+		switch (ch) {
+		case 'v': verbose = 1; break;
+		case 'n': jobs = (unsigned)atoi(optarg); break;
+		case 'c': conns = (unsigned)atoi(optarg); break;
+		case 's': bytes = (size_t)atol(optarg); break;
+		case 'f': from = optarg; break;
+		case 'r': rcpt = optarg; break;
+		default: usage();
+		}
+	if (optind + 1 != argc || conns == 0 || pipe(fd) == -1)
+		usage();
+	t0 = clock_unix_us();
+	for (unsigned c = 0; c < conns; c++) {
+		int sock;
+
+		if (fork() != 0)
+			continue;
+		sock = pipeline_connect(argv[optind]);
+		if (sock == -1)
+			die_sys(EXIT_TEMP, "connect %s", argv[optind]);
+		for (unsigned i = c; i < jobs; i += conns)
+			one(sock, codes);
+		fflush(stdout);
+		_exit(write(fd[1], codes, sizeof(codes)) == sizeof(codes) ?
+		    0 : EXIT_TEMP);
+	}
+	for (unsigned c = 0; c < conns; c++) {
+		int status;
+
+		wait(&status);
+		if (status != 0)
+			return EXIT_TEMP;
+		if (read_full(fd[0], part, sizeof(part)) == -1)
+			return EXIT_TEMP;
+		for (int i = 0; i < 600; i++)
+			codes[i] += part[i];
+	}
+	s = (double)(clock_unix_us() - t0) / 1e6;
+	printf("load jobs=%u seconds=%.3f rate=%.0f us=%.1f", jobs, s,
+	    jobs / s, s * 1e6 / jobs);
+	for (int i = 0; i < 600; i++)
+		if (codes[i] != 0)
+			printf(" code%d=%u", i, codes[i]);
+	putchar('\n');
+	return 0;
+}
