@@ -292,27 +292,23 @@ queue_append(struct queue *q, struct slice records)
 static int
 read_tail(struct queue *q, struct strbuf *sb)
 {
-	size_t start = sb->n;
+	size_t start = sb->n, want;
 	ptrdiff_t last;
+	struct stat st;
+	char *room;
 
-	for (;;) {
-		char *room = sb_room(sb, 65536);
-		ssize_t n;
-
-		if (room == NULL) {
-			errno = EMSGSIZE;
-			return -1;
-		}
-		n = pread(q->journal, room, 65536,
-		    q->seen + (int64_t)(sb->n - start));
-		if (n == -1 && errno == EINTR)
-			continue;
-		if (n == -1)
-			return -1;
-		if (n == 0)
-			break;
-		sb_grew(sb, (size_t)n);
+	if (fstat(q->journal, &st) == -1)
+		return -1;
+	want = st.st_size > q->seen ? (size_t)(st.st_size - q->seen) : 0;
+	if (want == 0)
+		return 0;
+	if ((room = sb_room(sb, want)) == NULL) {
+		errno = EMSGSIZE;
+		return -1;
 	}
+	if (pread_full(q->journal, room, want, q->seen) == -1)
+		return -1;
+	sb_grew(sb, want);
 	last = slice_rchr(slice_skip(sb_slice(sb), start), '\n');
 	sb_cut(sb, start + (size_t)(last + 1));
 	q->seen += last + 1;
