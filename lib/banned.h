@@ -10,6 +10,9 @@
 #include <string.h>
 #include <time.h>
 
+/* clang's fortified headers make macros of these two. */
+#undef sprintf
+#undef vsprintf
 #pragma GCC poison strcpy strcat strncpy strncat sprintf vsprintf strtok gets
 #pragma GCC poison gmtime localtime ctime asctime mktemp tmpnam system popen
 

@@ -32,7 +32,7 @@ prog_name(void)
 }
 
 /* One write, so that lines of several processes do not mix. */
-static void
+__attribute__((format(printf, 1, 0))) static void
 diag(const char *fmt, va_list ap, int error)
 {
 	struct strbuf text = STRBUF_INIT(DIAG_MAX), line = STRBUF_INIT(DIAG_MAX);

@@ -33,7 +33,7 @@ log_end(void)
 	(void)ignored;
 }
 
-static void
+__attribute__((format(printf, 1, 0))) static void
 log_text(const char *fmt, va_list ap, int error)
 {
 	struct strbuf text = STRBUF_INIT(LOG_LINE_MAX / 2);

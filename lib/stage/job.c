@@ -33,7 +33,7 @@ job_get(const struct job *j, const char *type, const char *attr)
 	return t != NULL ? tuple_value(t, attr) : SLICE_NONE;
 }
 
-static void
+__attribute__((format(printf, 4, 0))) static void
 set_reply(struct job *j, int code, const char *ecode, const char *fmt,
     va_list ap)
 {
