@@ -38,7 +38,9 @@ struct dns_rr {
 	uint16_t preference;  /* MX; SRV priority */
 	uint16_t weight, port; /* SRV */
 	struct slice name;    /* CNAME, PTR, MX, NS, SRV: lower case, no last dot;
-	                         "." becomes the empty slice */
+	                         "." becomes the empty slice. Records whose name
+	                         has a label with a dot, backslash, blank, control
+	                         or non-ASCII byte are left out */
 	struct slice text;    /* TXT: strings joined; TLSA: rdata after the
 	                         three octets */
 	uint8_t usage, selector, matching; /* TLSA */
@@ -49,7 +51,8 @@ struct dns_answer {
 	enum dns_status status;
 	bool authentic;
 	uint32_t ttl;         /* least of the answer; of SOA if negative */
-	struct slice canonical; /* name after CNAMEs */
+	struct slice canonical; /* name after CNAMEs; empty if the name asked for
+	                           has a byte that no host name has */
 	unsigned cnames;
 	struct dns_rr *rr;
 	size_t count;
@@ -74,6 +77,9 @@ struct dns;
  * those of resolv.conf. NULL with errno (EINVAL: bad address).
  */
 struct dns *dns_open(const struct slice *servers, size_t count, bool trust_ad);
+/* The same, servers in one text with commas or blanks between (conf: host
+ * resolver=, option -s); empty = those of resolv.conf. */
+struct dns *dns_open_list(struct slice servers, bool trust_ad);
 void dns_close(struct dns *d);
 void dns_budget_init(struct dns_budget *b, unsigned queries, int ms);
 
