@@ -108,17 +108,52 @@ copy_others(struct slice text, struct slice account, struct strbuf *out)
 	return -1;
 }
 
+static int
+key_in(int dir, unsigned char *key)
+{
+	struct strbuf sb = STRBUF_INIT(PASSWD_KEY);
+	int r = file_slurp(dir, "key", &sb);
+
+	if (r == 0 && sb.n == PASSWD_KEY)
+		memcpy(key, sb.p, PASSWD_KEY);
+	else if (r == 0 || errno == ENOENT) {
+		random_bytes(key, PASSWD_KEY);
+		r = unlinkat(dir, "key.new", 0);
+		if (r == 0 || errno == ENOENT)
+			r = file_commit(dir, "key.new", "key",
+			    slice_of(key, PASSWD_KEY), 0640);
+	}
+	sb_free(&sb);
+	return r;
+}
+
+int
+passwd_key(const char *root, unsigned char key[PASSWD_KEY])
+{
+	int e, r, dir = passwd_dir(root);
+
+	if (dir == -1)
+		return -1;
+	r = key_in(dir, key);
+	e = errno;
+	close(dir);
+	errno = e;
+	return r;
+}
+
 /* Replace (or with an empty record: remove) the record of an account. */
 static int
 replace(const char *root, struct slice account, struct slice record)
 {
 	struct strbuf text = STRBUF_INIT(PASSWD_FILE_MAX);
 	struct strbuf out = STRBUF_INIT(PASSWD_FILE_MAX);
+	unsigned char key[PASSWD_KEY];
 	int dir, lock, e, r = -1;
 
 	if ((dir = passwd_dir(root)) == -1)
 		return -1;
-	if ((lock = lock_and_read(dir, &text)) != -1)
+	lock = lock_and_read(dir, &text);
+	if (lock != -1 && key_in(dir, key) == 0)
 		r = copy_others(sb_slice(&text), account, &out);
 	sb_put(&out, record);
 	if (r != -1 && out.over) {

@@ -70,6 +70,14 @@ int passwd_check(const char *argon, struct slice password)
  * check as a new one.
  */
 void passwd_dummy(char argon[PASSWD_ARGON_MAX]);
+/*
+ * secret/auth/key: random, kept, for values that must stay the same, such as
+ * the salt shown for a user who does not exist. Made with the first password.
+ * 0, or -1 with errno.
+ */
+#define PASSWD_KEY 32
+int passwd_key(const char *root, unsigned char key[PASSWD_KEY])
+    __attribute__((warn_unused_result));
 /* ROOT/secret/auth, made if need be with mode 0700; the descriptor, or -1. */
 int passwd_dir(const char *root) __attribute__((warn_unused_result));
 

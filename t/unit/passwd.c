@@ -30,6 +30,7 @@ clean(void)
 
 	unlinkat(dir, "secret/auth/passwd", 0);
 	unlinkat(dir, "secret/auth/passwd.new", 0);
+	unlinkat(dir, "secret/auth/key", 0);
 	unlinkat(dir, "secret/auth/lock", 0);
 	unlinkat(dir, "secret/auth", AT_REMOVEDIR);
 	unlinkat(dir, "secret", AT_REMOVEDIR);
