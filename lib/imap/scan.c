@@ -257,7 +257,7 @@ int64_t
 imap_days(int year, int month, int day)
 {
 	/* Years from March, so that the leap day is the last one. */
-	int64_t y = month <= 2 ? year - 1 : year, era = y / 400;
+	int64_t y = month <= 2 ? year - 1 : year, era = (y >= 0 ? y : y - 399) / 400;
 	int64_t m = month <= 2 ? month + 9 : month - 3;
 	int64_t in_era = y - era * 400;
 	int64_t of_year = (153 * m + 2) / 5 + day - 1;
