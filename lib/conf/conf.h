@@ -21,9 +21,13 @@
 
 struct conf;
 
+/* Version of the compiled form; a file of another version is refused. */
+#define CONF_VERSION "pneu-conf 1"
+
 /*
  * The instance's root directory: -C operand if given, else $PNEU_ROOT, else
- * /var/lib/pneu. A constant or the argument; never NULL.
+ * /var/lib/pneu. A constant, the argument or the environment's string; never
+ * NULL. (The one place in lib/ that reads the environment.)
  */
 const char *conf_root(const char *option);
 
@@ -31,7 +35,8 @@ const char *conf_root(const char *option);
  * EPROTO: of another version). */
 struct conf *conf_open(const char *root);
 /* 1 if another file was swapped in and is now used, 0 if not, -1 with errno
- * if it could not be opened (the old one stays). Cheap: one fstatat(2). */
+ * if it could not be opened (the old one stays). Cheap: one fstatat(2), by a
+ * descriptor of ROOT/cdb; confine() must allow reading that directory. */
 int conf_refresh(struct conf *c);
 void conf_close(struct conf *c);
 
@@ -39,6 +44,17 @@ void conf_close(struct conf *c);
  * Raw access. kind: "host", "listen", "domain", "account", ...; key: "" or
  * the name. 1 and *text (the records of that file as tuple lines), 0 if there
  * is none, -1 if the file is damaged.
+ *
+ *	host, listen (one record for each service and ip, all attributes set)
+ *	domain NAME, account NAME, alias NAME: the records of that file
+ *	domain, account, alias with key "": "name name=..." for each file
+ *	hostname NAME: found if it is host name= or a listen name=
+ *	address LOCAL@DOMAIN: canonical, unquoted; an address record with
+ *	    account=, or an alias record and its members
+ *	catch-all DOMAIN: a catch-all record with account=
+ *
+ * Values are checked and in the compiled form of setting.h; what is not set
+ * is absent.
  */
 int conf_get(struct conf *c, const char *kind, struct slice key,
     struct slice *text) __attribute__((warn_unused_result));
@@ -47,6 +63,12 @@ int conf_get(struct conf *c, const char *kind, struct slice key,
 struct slice conf_host(struct conf *c, const char *attr);
 uint64_t conf_host_u64(struct conf *c, const char *attr);
 bool conf_host_bool(struct conf *c, const char *attr);
+/* All values of a repeatable attribute: their number, at most `most'. */
+size_t conf_host_all(struct conf *c, const char *attr, struct slice *out,
+    size_t most);
+/* An attribute of any record, or its default (arena memory) from conf(5). */
+struct slice conf_value(const struct tuple *t, const char *attr,
+    struct arena *ar);
 
 /* What a recipient address is to this host (spec: resolution order). */
 enum conf_rcpt_kind {
@@ -55,7 +77,8 @@ enum conf_rcpt_kind {
 	RCPT_UNKNOWN,  /* domain is ours, no such address */
 	RCPT_DISABLED, /* domain is switched off: 450 4.2.1 */
 	RCPT_REFUSED,  /* address has an error of its own: code and text set */
-	RCPT_ALIAS,    /* members: tuple lines "member addr=... account=..." */
+	RCPT_ALIAS,    /* members: the alias record, then
+	                  "member addr=... account=... mailbox=..." lines */
 };
 
 struct conf_rcpt {
@@ -74,5 +97,12 @@ int conf_rcpt(struct conf *c, const struct addr *a, struct arena *ar,
 /* May the account use this address as sender? 1 yes, 0 no, -1 damaged. */
 int conf_may_send(struct conf *c, struct slice account, const struct addr *a,
     struct arena *ar) __attribute__((warn_unused_result));
+
+/*
+ * The local part as tables have it: lower case unless the domain record says
+ * case-sensitive=yes, cut at its first separator.
+ */
+struct slice conf_local(const struct tuple *domain, struct slice local,
+    struct arena *ar);
 
 #endif

@@ -1,0 +1,467 @@
+#include "conf/setting.h"
+
+#include <inttypes.h>
+#include <limits.h>
+
+#include "addr/addr.h"
+#include "base/alloc.h"
+
+/* A limit that only keeps nonsense out. */
+#define MANY 1000000
+#define DAY 86400
+#define TEXT_MOST 1000
+/* A directory entry of Linux has 255 bytes; leave room for suffixes. */
+#define NAME_MOST 100
+#define SERVICES "smtp|submission|submissions|imap|imaps"
+
+const struct setting settings[] = {
+	/* host: the instance */
+	{ "host", "name", SET_DOMAIN, SET_REQUIRED, NULL, 0, 0, NULL,
+	    "name of this host: greeting, Received, Authentication-Results" },
+	{ "host", "postmaster", SET_NAME, 0, NULL, 0, 0, NULL,
+	    "account that gets mail to postmaster" },
+	{ "host", "resolver", SET_SERVER, SET_REPEAT, NULL, 0, 0, NULL,
+	    "DNS resolver; those of resolv.conf if absent" },
+	{ "host", "trust-ad", SET_BOOL, 0, "no", 0, 0, NULL,
+	    "believe the resolver's AD bit although it is not on loopback" },
+	{ "host", "max-message-size", SET_SIZE, 0, "100m", 1024,
+	    (uint64_t)4 << 30, NULL, "largest message in either direction" },
+	{ "host", "max-recipients", SET_NUMBER, 0, "1000", 1, MANY, NULL,
+	    "recipients of one SMTP transaction" },
+	{ "host", "max-connections", SET_NUMBER, 0, "1000", 1, MANY, NULL,
+	    "open connections of a listening program" },
+	{ "host", "max-connections-per-ip", SET_NUMBER, 0, "30", 1, MANY, NULL,
+	    "the same from one IPv4 address or IPv6 /64; thrice from its /26 "
+	    "or /48, nine times from its /21 or /32" },
+	{ "host", "connection-rate", SET_NUMBER, 0, "300", 1, MANY, NULL,
+	    "new connections a minute from one address, with the same factors" },
+	{ "host", "smtp-processes", SET_NUMBER, 0, "500", 1, 10000, NULL,
+	    "most smtp-serve processes" },
+	{ "host", "imap-processes", SET_NUMBER, 0, "500", 1, 10000, NULL,
+	    "most imap-login processes" },
+	{ "host", "banner-delay", SET_TIME, 0, "0", 0, 60, NULL,
+	    "wait before the SMTP greeting on port 25" },
+	{ "host", "quota", SET_SIZE, 0, "0", 0, UINT64_MAX >> 1, NULL,
+	    "bytes of mail an account may keep; 0: no limit" },
+	{ "host", "queue-retry", SET_TIME, 0, "7m30s", 1, DAY, NULL,
+	    "wait after the first failed attempt; doubled after each" },
+	{ "host", "queue-retry-most", SET_TIME, 0, "4h", 1, 7 * DAY, NULL,
+	    "longest wait between attempts" },
+	{ "host", "queue-lifetime", SET_TIME, 0, "5d", 1, 30 * DAY, NULL,
+	    "give up and tell the sender after this time" },
+	{ "host", "queue-warn", SET_TIME, 0, "4h", 0, 30 * DAY, NULL,
+	    "tell the sender of a delay after this time; 0: never" },
+	{ "host", "queue-processes", SET_NUMBER, 0, "20", 1, 1000, NULL,
+	    "most deliveries to other hosts at a time" },
+	{ "host", "case-days", SET_NUMBER, 0, "14", 0, 3650, NULL,
+	    "days for which the envelopes of judged messages are kept" },
+	/* listen: one for each service and address */
+	{ "listen", "service", SET_CHOICE, SET_REQUIRED, NULL, 0, 0, SERVICES,
+	    "what is spoken there" },
+	{ "listen", "ip", SET_IP, SET_REQUIRED | SET_REPEAT, NULL, 0, 0, NULL,
+	    "address; 0.0.0.0 and :: are all of a family" },
+	{ "listen", "port", SET_NUMBER, 0, NULL, 1, 65535, NULL,
+	    "port; the service's own if absent" },
+	{ "listen", "name", SET_DOMAIN, 0, NULL, 0, 0, NULL,
+	    "host name used there; that of host if absent" },
+	{ "listen", "tls-tickets", SET_BOOL, 0, NULL, 0, 0, NULL,
+	    "TLS session tickets; no for smtp, else yes, if absent" },
+	{ "listen", "require-tls", SET_BOOL, 0, NULL, 0, 0, NULL,
+	    "no mail or login without TLS; no for smtp, else yes, if absent" },
+	/* stage: a line of conf/pipeline/NAME, read by stages(8) itself */
+	{ "stage", "name", SET_NAME, 0, NULL, 0, 0, NULL,
+	    "name for logs; that of the program if absent" },
+	{ "stage", "command", SET_TEXT, SET_REQUIRED, NULL, 1, TEXT_MOST, NULL,
+	    "program and arguments, by blanks" },
+	{ "stage", "types", SET_TEXT, 0, NULL, 1, TEXT_MOST, NULL,
+	    "record types it may add, by commas" },
+	{ "stage", "kind", SET_CHOICE, 0, "worker", 0, 0, "worker|filter",
+	    "resident worker, or a filter run for each message" },
+	{ "stage", "max", SET_NUMBER, 0, "8", 1, 1000, NULL,
+	    "most processes" },
+	{ "stage", "min", SET_NUMBER, 0, "0", 0, 1000, NULL,
+	    "processes kept when idle" },
+	{ "stage", "time", SET_TIME, 0, "30", 1, 3600, NULL,
+	    "time for one message" },
+	{ "stage", "memory", SET_SIZE, 0, "256m", (uint64_t)1 << 20,
+	    (uint64_t)1 << 40, NULL, "address space of one process" },
+	{ "stage", "fail", SET_CHOICE, 0, "temp", 0, 0, "temp|neutral",
+	    "outcome when it cannot do its work" },
+	{ "stage", "shadow", SET_BOOL, 0, "no", 0, 0, NULL,
+	    "record its lines, do not use them" },
+	/* conf/domain/NAME */
+	{ "domain", "name", SET_DOMAIN, SET_REQUIRED, NULL, 0, 0, NULL,
+	    "the domain; also the file's name" },
+	{ "domain", "separator", SET_TEXT, SET_REPEAT, NULL, 1, 8, NULL,
+	    "what follows this in a local part is ignored" },
+	{ "domain", "case-sensitive", SET_BOOL, 0, "no", 0, 0, NULL,
+	    "local parts that differ in case are different" },
+	{ "domain", "disabled", SET_BOOL, 0, "no", 0, 0, NULL,
+	    "no mail in or out for now" },
+	{ "domain", "description", SET_TEXT, 0, NULL, 0, TEXT_MOST, NULL,
+	    "for people" },
+	{ "dkim", "selector", SET_DOMAIN, SET_REQUIRED, NULL, 0, 0, NULL,
+	    "DKIM selector" },
+	{ "dkim", "key", SET_NAME, SET_REQUIRED, NULL, 0, 0, NULL,
+	    "file in secret/dkim/ with the private key" },
+	{ "dkim", "alg", SET_CHOICE, SET_REQUIRED, NULL, 0, 0,
+	    "rsa-sha256|ed25519-sha256", "signature algorithm" },
+	{ "dkim", "sign", SET_BOOL, 0, "yes", 0, 0, NULL,
+	    "sign with it; no: only published" },
+	/* conf/account/NAME */
+	{ "account", "name", SET_NAME, SET_REQUIRED, NULL, 0, 0, NULL,
+	    "the account; also the file's name" },
+	{ "account", "login", SET_TEXT, 0, NULL, 0, 256, NULL,
+	    "if set, no login: the text that is shown instead" },
+	{ "account", "quota", SET_SIZE, 0, NULL, 0, UINT64_MAX >> 1, NULL,
+	    "bytes of mail; 0: no limit; that of host if absent" },
+	{ "account", "uid", SET_NUMBER, 0, NULL, 1, UINT32_MAX - 1, NULL,
+	    "system user who owns the mail; the service's user if absent" },
+	{ "account", "full-name", SET_TEXT, 0, NULL, 0, TEXT_MOST, NULL,
+	    "the person's name" },
+	{ "account", "description", SET_TEXT, 0, NULL, 0, TEXT_MOST, NULL,
+	    "for people" },
+	{ "address", "addr", SET_ADDRESS, SET_REQUIRED, NULL, 0, 0, NULL,
+	    "an address of the account" },
+	{ "address", "mailbox", SET_TEXT, 0, "INBOX", 1, 255, NULL,
+	    "mailbox that gets its mail" },
+	{ "address", "error", SET_REFUSAL, 0, NULL, 0, 256, NULL,
+	    "refuse mail to it: 550 or 421 and a text" },
+	{ "address", "full-name", SET_TEXT, 0, NULL, 0, TEXT_MOST, NULL,
+	    "name shown with mail from it" },
+	{ "catch-all", "addr", SET_CATCHALL, SET_REQUIRED, NULL, 0, 0, NULL,
+	    "@domain: all its addresses that no one else has" },
+	{ "catch-all", "mailbox", SET_TEXT, 0, "INBOX", 1, 255, NULL,
+	    "mailbox that gets its mail" },
+	/* conf/alias/NAME */
+	{ "alias", "addr", SET_ADDRESS, SET_REQUIRED, NULL, 0, 0, NULL,
+	    "address of the list" },
+	{ "alias", "post-public", SET_BOOL, 0, "yes", 0, 0, NULL,
+	    "anyone may write to it; no: members only" },
+	{ "alias", "list-members", SET_BOOL, 0, "no", 0, 0, NULL,
+	    "members may see who the others are" },
+	{ "alias", "allow-from", SET_BOOL, 0, "no", 0, 0, NULL,
+	    "members may write as the alias" },
+	{ "member", "addr", SET_ADDRESS, SET_REQUIRED, NULL, 0, 0, NULL,
+	    "address of an account here" },
+};
+const size_t settings_count = COUNTOF(settings);
+
+const struct setting *
+setting_find(struct slice record, struct slice attr)
+{
+	for (size_t i = 0; i < settings_count; i++)
+		if (slice_eqs(record, settings[i].record) &&
+		    slice_eqs(attr, settings[i].attr))
+			return &settings[i];
+	return NULL;
+}
+
+bool
+setting_record(struct slice record)
+{
+	for (size_t i = 0; i < settings_count; i++)
+		if (slice_eqs(record, settings[i].record))
+			return true;
+	return false;
+}
+
+const char *
+setting_type_name(enum setting_type t)
+{
+	static const char *const names[] = {
+		"text", "name", "yes|no", "number", "size", "time", "times",
+		"choice", "domain", "address", "@domain", "ip", "server",
+		"refusal"
+	};
+
+	return names[t];
+}
+
+bool
+setting_name_ok(struct slice name)
+{
+	if (name.n == 0 || name.n > NAME_MOST || name.p[0] == '.' ||
+	    name.p[0] == '-' || name.p[name.n - 1] == '~')
+		return false;
+	for (size_t i = 0; i < name.n; i++)
+		if (name.p[i] <= ' ' || name.p[i] == 0x7f || name.p[i] == '/')
+			return false;
+	return slice_is_utf8(name);
+}
+
+static bool
+has_control(struct slice s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (s.p[i] < ' ' || s.p[i] == 0x7f)
+			return true;
+	return false;
+}
+
+static struct slice
+number_text(uint64_t n, struct arena *ar)
+{
+	char buf[24];
+	int len = snprintf(buf, sizeof(buf), "%" PRIu64, n);
+
+	return arena_copy(ar, slice_of(buf, (size_t)len));
+}
+
+static const char *
+in_range(const struct setting *s, uint64_t n, struct arena *ar,
+    struct slice *out)
+{
+	if (n < s->least)
+		return "too small";
+	if (n > s->most)
+		return "too large";
+	*out = number_text(n, ar);
+	return NULL;
+}
+
+/* Digits off the front: false if there are none or they overflow. */
+static bool
+take_number(struct slice *v, uint64_t *n)
+{
+	size_t len = 0;
+
+	while (len < v->n && ascii_isdigit(v->p[len]))
+		len++;
+	if (slice_u64(slice_sub(*v, 0, len), UINT64_MAX, n) == -1)
+		return false;
+	*v = slice_skip(*v, len);
+	return true;
+}
+
+static const char *
+size_normal(const struct setting *s, struct slice v, struct arena *ar,
+    struct slice *out)
+{
+	static const char units[] = "kmgt";
+	const char *unit;
+	uint64_t n, factor = 1;
+
+	if (!take_number(&v, &n) || v.n > 1)
+		return "not a size such as 512k, 100m or 2g";
+	if (v.n == 1) {
+		unit = strchr(units, ascii_lower(v.p[0]));
+		if (unit == NULL || *unit == '\0')
+			return "unit is none of k, m, g, t";
+		factor = (uint64_t)1024 << 10 * (unit - units);
+	}
+	if (n > UINT64_MAX / factor)
+		return "too large";
+	return in_range(s, n * factor, ar, out);
+}
+
+/* 90, or numbers with d, h, m, s: false if it is neither. */
+static bool
+parse_time(struct slice v, uint64_t *sum)
+{
+	static const struct {
+		char unit;
+		unsigned seconds;
+	} units[] = { { 'd', DAY }, { 'h', 3600 }, { 'm', 60 }, { 's', 1 } };
+	size_t at = 0;
+	uint64_t n;
+
+	*sum = 0;
+	if (slice_u64(v, UINT32_MAX, sum) == 0)
+		return true;
+	if (v.n == 0)
+		return false;
+	while (v.n != 0) {
+		if (!take_number(&v, &n) || v.n == 0 || n > UINT32_MAX)
+			return false;
+		while (at < COUNTOF(units) && units[at].unit != v.p[0])
+			at++;
+		if (at == COUNTOF(units))
+			return false;
+		*sum += n * units[at++].seconds;
+		v = slice_skip(v, 1);
+	}
+	return true;
+}
+
+static const char *
+times_normal(const struct setting *s, struct slice v, struct arena *ar,
+    struct slice *out)
+{
+	struct strbuf sb = STRBUF_INIT(4096);
+	const char *error = NULL;
+	struct slice one, text;
+	uint64_t n;
+	bool more;
+
+	do {
+		more = slice_cut(&v, ',', &one);
+		if (!parse_time(one, &n))
+			error = "not times such as 90 or 1h30m";
+		else
+			error = in_range(s, n, ar, &text);
+		if (error == NULL) {
+			sb_puts(&sb, sb.n != 0 ? "," : "");
+			sb_put(&sb, text);
+		}
+	} while (error == NULL && more);
+	if (error == NULL && sb.over)
+		error = "too long";
+	*out = arena_copy(ar, sb_slice(&sb));
+	sb_free(&sb);
+	return error;
+}
+
+static const char *
+choice_normal(const struct setting *s, struct slice v)
+{
+	struct slice all = slice_str(s->choices), one;
+	bool more;
+
+	do {
+		more = slice_cut(&all, '|', &one);
+		if (slice_eq(one, v))
+			return NULL;
+	} while (more);
+	return "not one of the choices (conf-check -l)";
+}
+
+static const char *
+address_normal(struct slice v, struct arena *ar, struct slice *out)
+{
+	struct strbuf sb = STRBUF_INIT(1024);
+	struct addr a;
+
+	if (addr_parse(v, ADDR_UTF8, ar, &a) == -1)
+		return "not an address";
+	if (a.literal)
+		return "an address literal has no accounts";
+	addr_format(&sb, &a);
+	*out = arena_copy(ar, sb_slice(&sb));
+	sb_free(&sb);
+	return NULL;
+}
+
+static const char *
+catchall_normal(struct slice v, struct arena *ar, struct slice *out)
+{
+	struct strbuf sb = STRBUF_INIT(1024);
+	struct slice domain;
+
+	if (v.n == 0 || v.p[0] != '@' ||
+	    domain_ascii(slice_skip(v, 1), ar, &domain) == -1)
+		return "not @ and a domain";
+	sb_putc(&sb, '@');
+	sb_put(&sb, domain);
+	*out = arena_copy(ar, sb_slice(&sb));
+	sb_free(&sb);
+	return NULL;
+}
+
+static const char *
+ip_normal(struct slice v, struct arena *ar, struct slice *out)
+{
+	struct strbuf sb = STRBUF_INIT(64);
+	struct ip ip;
+
+	if (ip_parse(v, &ip) == -1)
+		return "not an IP address";
+	ip_format(&sb, &ip);
+	*out = arena_copy(ar, sb_slice(&sb));
+	sb_free(&sb);
+	return NULL;
+}
+
+static const char *
+server_check(struct slice v)
+{
+	static const char *const error =
+	    "not an address such as 192.0.2.1, 192.0.2.1:53, [2001:db8::1]:53";
+	struct slice host = v, port = S("53");
+	ptrdiff_t colon = slice_rchr(v, ':');
+	struct ip ip;
+	uint64_t n;
+
+	if (ip_parse(v, &ip) == 0)
+		return NULL;
+	if (v.n != 0 && v.p[v.n - 1] != ']' && colon != -1) {
+		host = slice_sub(v, 0, (size_t)colon);
+		port = slice_skip(v, (size_t)colon + 1);
+	}
+	if (host.n > 2 && host.p[0] == '[' && host.p[host.n - 1] == ']')
+		host = slice_sub(host, 1, host.n - 2);
+	if (ip_parse(host, &ip) == -1 || slice_u64(port, 65535, &n) == -1 ||
+	    n == 0)
+		return error;
+	return NULL;
+}
+
+static const char *
+refusal_check(const struct setting *s, struct slice v)
+{
+	if (v.n > s->most || !slice_is_print(v))
+		return "not printable ASCII of at most 256 bytes";
+	if ((!slice_starts(v, S("550")) && !slice_starts(v, S("421"))) ||
+	    (v.n > 3 && v.p[3] != ' '))
+		return "does not start with 550 or 421";
+	return NULL;
+}
+
+const char *
+setting_normal(const struct setting *s, struct slice v, struct arena *ar,
+    struct slice *out)
+{
+	uint64_t n;
+
+	*out = v;
+	switch (s->type) {
+	case SET_TEXT:
+		if (v.n < s->least)
+			return v.n == 0 ? "empty" : "too short";
+		if (v.n > s->most)
+			return "too long";
+		return has_control(v) ? "has control bytes" : NULL;
+	case SET_NAME:
+		return setting_name_ok(v) ? NULL : "not a name for a file";
+	case SET_BOOL:
+		return slice_eqs(v, "yes") || slice_eqs(v, "no") ? NULL :
+		    "neither yes nor no";
+	case SET_NUMBER:
+		return slice_u64(v, UINT64_MAX, &n) == -1 ? "not a number" :
+		    in_range(s, n, ar, out);
+	case SET_SIZE:
+		return size_normal(s, v, ar, out);
+	case SET_TIME:
+		return !parse_time(v, &n) ? "not a time such as 90 or 1h30m" :
+		    in_range(s, n, ar, out);
+	case SET_TIMES:
+		return times_normal(s, v, ar, out);
+	case SET_CHOICE:
+		return choice_normal(s, v);
+	case SET_DOMAIN:
+		return domain_ascii(v, ar, out) == -1 ? "not a domain name" :
+		    NULL;
+	case SET_ADDRESS:
+		return address_normal(v, ar, out);
+	case SET_CATCHALL:
+		return catchall_normal(v, ar, out);
+	case SET_IP:
+		return ip_normal(v, ar, out);
+	case SET_SERVER:
+		return server_check(v);
+	case SET_REFUSAL:
+		return refusal_check(s, v);
+	}
+	return "of no known type";
+}
+
+struct slice
+setting_default(const struct setting *s, struct arena *ar)
+{
+	struct slice out;
+
+	if (s->initial == NULL ||
+	    setting_normal(s, slice_str(s->initial), ar, &out) != NULL)
+		return SLICE_NONE;
+	return out;
+}
