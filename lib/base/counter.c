@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -45,20 +46,16 @@ map_records(int fd, size_t n)
 	return p == MAP_FAILED ? NULL : p;
 }
 
-/* The existing file's records if it has these names; else NULL. */
+/* The open file's records if it has these names; else NULL. */
 static struct record *
-join(const char *path, const struct record *want, size_t n)
+join(int fd, const struct record *want, size_t n)
 {
 	struct record *rec = NULL;
 	struct stat st;
-	int fd = open(path, O_RDWR | O_CLOEXEC);
 
-	if (fd == -1)
-		return NULL;
 	if (fstat(fd, &st) == 0 &&
 	    (uint64_t)st.st_size == n * sizeof(struct record))
 		rec = map_records(fd, n);
-	close(fd);
 	if (rec != NULL && !same_names(rec, want, n)) {
 		munmap(rec, n * sizeof(struct record));
 		rec = NULL;
@@ -67,12 +64,24 @@ join(const char *path, const struct record *want, size_t n)
 }
 
 /*
- * Write a new file and give it the name. Where none was, link(2) lets the
- * first of several starting processes win; an older program's file, with
- * other names, is replaced.
+ * An older program's file, with other names, is replaced by one process, the
+ * one that gets its lock while it still has the name.
+ */
+static bool
+may_replace(int old, const char *path)
+{
+	struct stat a, b;
+
+	return flock(old, LOCK_EX) == 0 && fstat(old, &a) == 0 &&
+	    stat(path, &b) == 0 && a.st_ino == b.st_ino && a.st_dev == b.st_dev;
+}
+
+/*
+ * Write a new file and give it the name, in place of `old' if that is not -1.
+ * 0 also if another process was first; the caller looks again.
  */
 static int
-create(const char *path, const struct record *want, size_t n)
+create(const char *path, int old, const struct record *want, size_t n)
 {
 	char id[RID_LEN + 1], *tmp;
 	int e, fd, r = -1;
@@ -83,9 +92,10 @@ create(const char *path, const struct record *want, size_t n)
 	if (fd != -1) {
 		r = write_all(fd, slice_of(want, n * sizeof(*want)));
 		close(fd);
-		if (r == 0)
-			r = access(path, F_OK) == 0 ? rename(tmp, path) :
-			    link(tmp, path);
+		if (r == 0 && old == -1 && link(tmp, path) == -1)
+			r = errno == EEXIST ? 0 : -1;
+		else if (r == 0 && old != -1 && may_replace(old, path))
+			r = rename(tmp, path);
 		e = errno;
 		unlink(tmp);
 		errno = e;
@@ -96,10 +106,30 @@ create(const char *path, const struct record *want, size_t n)
 	return r;
 }
 
+/* NULL with errno 0: look again. */
+static struct record *
+open_or_create(const char *path, const struct record *want, size_t n)
+{
+	struct record *rec = NULL;
+	int e, fd = open(path, O_RDWR | O_CLOEXEC);
+
+	if (fd == -1 && errno != ENOENT)
+		return NULL;
+	if (fd != -1)
+		rec = join(fd, want, n);
+	e = 0;
+	if (rec == NULL && create(path, fd, want, n) == -1)
+		e = errno;
+	if (fd != -1)
+		close(fd);
+	errno = e;
+	return rec;
+}
+
 struct counters *
 counters_open(const char *path, const char *const *names)
 {
-	struct record want[COUNTERS_MAX] = { 0 }, *rec;
+	struct record want[COUNTERS_MAX] = { 0 }, *rec = NULL;
 	struct counters *c;
 	size_t n = 0;
 
@@ -114,14 +144,15 @@ counters_open(const char *path, const char *const *names)
 		errno = EINVAL;
 		return NULL;
 	}
-	rec = join(path, want, n);
 	for (int i = 0; rec == NULL && i < OPEN_TRIES; i++) {
-		if (create(path, want, n) == -1 && errno != EEXIST)
+		rec = open_or_create(path, want, n);
+		if (rec == NULL && errno != 0)
 			return NULL;
-		rec = join(path, want, n);
 	}
-	if (rec == NULL)
+	if (rec == NULL) {
+		errno = EAGAIN;
 		return NULL;
+	}
 	c = xmalloc(sizeof(*c));
 	*c = (struct counters){ rec, n };
 	return c;
