@@ -21,12 +21,14 @@ enter_namespace() {
 }
 
 # group NAME COMMAND...: run the command in the background in a group of its
-# own. v1 of the kernel's interface, or v2.
-group_dir() {
-	local base=/sys/fs/cgroup/cpuacct
-	[ -d $base ] || base=/sys/fs/cgroup
-	echo "$base/pneu-bench-$$-$1"
+# own. v1 of the kernel's interface, or v2; mounted anew, since the namespace
+# has a /sys of its own.
+group_mount() {
+	mkdir -p "$WORK/cgroup"
+	mount -t cgroup -o cpuacct none "$WORK/cgroup" 2>/dev/null ||
+	    mount -t cgroup2 none "$WORK/cgroup"
 }
+group_dir() { echo "$WORK/cgroup/pneu-bench-$$-$1"; }
 group_run() {
 	local dir
 	dir=$(group_dir "$1")
