@@ -1,0 +1,144 @@
+/*
+ * spf-check - may this client use this HELO name and this sender? (RFC 7208)
+ * usage   spf-check [-vw] [-n] [-C root] [-s server] [-i ip] [-H helo]
+ *         [-f address]
+ * fd 0    a job or a bare message; with -w, a SOCK_SEQPACKET socket of jobs;
+ *         with -n, not used
+ * fd 1    the job with spf lines added, or the spf lines alone; one for HELO,
+ *         then one for MAIL FROM unless the sender is empty
+ * exit    0 the last identity passes, 1 it does not; 100 usage, 111 temporary;
+ *         as a filter 0 whatever the result
+ * rights  user pneu-dns; once started, no files; network: the resolver
+ */
+#include <unistd.h>
+
+#include "addr/addr.h"
+#include "base/confine.h"
+#include "base/die.h"
+#include "base/file.h"
+#include "conf/conf.h"
+#include "conf/resolver.h"
+#include "dns/dns.h"
+#include "spf/spf.h"
+#include "stage/stage.h"
+
+#define TRACE_MAX ((size_t)256 * 1024) /* of -v, then it is cut */
+
+/* One identity: HELO, or MAIL FROM. */
+struct identity {
+	const char *name;
+	struct slice local, domain;
+};
+
+static struct slice
+canonical(struct slice domain, struct arena *ar)
+{
+	struct slice out;
+
+	/* What is not a domain stays as it is: spf_check() says "none". */
+	return domain_ascii(domain, ar, &out) == 0 ? out : domain;
+}
+
+/* MAIL FROM; from a person's hand it may be any text with an @. */
+static struct identity
+sender(struct slice from, struct arena *ar)
+{
+	struct identity id = { .name = "mailfrom" };
+	ptrdiff_t at = slice_rchr(from, '@');
+	struct addr a;
+
+	if (addr_parse(from, ADDR_UTF8, ar, &a) == 0) {
+		id.local = a.local;
+		id.domain = a.domain;
+	} else {
+		if (at != -1)
+			id.local = slice_sub(from, 0, (size_t)at);
+		id.domain = canonical(slice_skip(from, (size_t)(at + 1)), ar);
+	}
+	return id;
+}
+
+static enum spf_result
+check(struct spf_ask *ask, const struct identity *id, struct strbuf *out)
+{
+	struct spf_answer a = { .result = SPF_NONE,
+		.reason = S("client address unknown") };
+
+	ask->local = id->local;
+	ask->domain = id->domain;
+	if (ask->ip.family != 0)
+		spf_check(ask, &a);
+	tuple_begin(out, "spf");
+	tuple_puts(out, "result", spf_result_name(a.result));
+	tuple_puts(out, "identity", id->name);
+	tuple_put(out, "domain", id->domain);
+	tuple_opt(out, "mech", a.mech);
+	tuple_puts(out, "dnssec", a.authentic ? "yes" : "no");
+	tuple_opt(out, "reason", a.reason);
+	tuple_opt(out, "explanation", a.explanation);
+	tuple_end(out);
+	return a.result;
+}
+
+static int
+run(void *ctx, struct job *j, struct strbuf *out)
+{
+	struct strbuf trace = STRBUF_INIT(TRACE_MAX);
+	struct dns_budget budget;
+	struct slice from = job_get(j, "from", "addr");
+	struct spf_ask ask = {
+		.dns = ctx, .budget = &budget, .arena = j->arena,
+		.helo = job_get(j, "client", "helo"), .time = j->time,
+		.trace = j->verbose ? &trace : NULL,
+	};
+	struct identity helo = { .name = "helo",
+		.domain = canonical(ask.helo, j->arena) };
+	struct identity mailfrom = sender(from, j->arena);
+	enum spf_result r;
+
+	if (ip_parse(job_get(j, "client", "ip"), &ask.ip) == -1)
+		ask.ip.family = 0;
+	dns_budget_init(&budget, DNS_MESSAGE_QUERIES, DNS_MESSAGE_MS);
+	if (ask.ip.family != 0 && from.n > 0)
+		dns_prefetch(ctx, &budget, mailfrom.domain, DNS_TXT);
+	r = check(&ask, &helo, out);
+	if (from.n > 0)
+		r = check(&ask, &mailfrom, out);
+	j->unfavourable = r != SPF_PASS;
+	dns_forget(ctx);
+	if (trace.n > 0 && write_all(STDERR_FILENO, sb_slice(&trace)) == -1)
+		j->verbose = false;
+	sb_free(&trace);
+	return EXIT_DONE;
+}
+
+int
+main(int argc, char **argv)
+{
+	static const struct confine cage = { .flags = CONFINE_DNS };
+	struct stage s = { .name = "spf-check", .types = "spf", .run = run,
+		.skip_message = true, .skip_parts = true };
+	struct stage_opts o = { 0 };
+	const char *servers = NULL, *root = NULL;
+	int ch;
+
+	prog_start(argc, argv, "[-vw] [-n] [-C root] [-s server] [-i ip] "
+	    "[-H helo] [-f address]", "check a client by SPF",
+	    "files: none; network: DNS to the resolver");
+	while ((ch = getopt(argc, argv, "C:s:" STAGE_OPTS)) != -1)
+		switch (ch) {
+		case 'C': root = optarg; break;
+		case 's': servers = optarg; break;
+		default:
+			if (!stage_option(&o, ch, optarg))
+				usage();
+		}
+	if (argc != optind)
+		usage();
+	if ((s.ctx = resolver_open(servers, conf_root(root))) == NULL)
+		die_sys(EXIT_PERM, "unable to use resolver %s",
+		    servers != NULL ? servers : "of conf or resolv.conf");
+	if (confine(&cage) == -1)
+		die_sys(EXIT_TEMP, "unable to confine");
+	return stage_main(&s, &o);
+}

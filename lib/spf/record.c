@@ -1,0 +1,202 @@
+#include "spf/record.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include "base/alloc.h"
+
+#define VERSION "v=spf1"
+
+static const struct mechanism {
+	const char *name;
+	enum spf_kind kind;
+	bool domain, needs_domain, cidr;
+} mechanisms[] = {
+	{ "all", SPF_ALL, false, false, false },
+	{ "include", SPF_INCLUDE, true, true, false },
+	{ "a", SPF_A, true, false, true },
+	{ "mx", SPF_MX, true, false, true },
+	{ "ptr", SPF_PTR, true, false, false },
+	{ "ip4", SPF_IP4, false, false, false },
+	{ "ip6", SPF_IP6, false, false, false },
+	{ "exists", SPF_EXISTS, true, true, false },
+};
+
+bool
+spf_is_record(struct slice text)
+{
+	return slice_istarts(text, S(VERSION)) &&
+	    (text.n == sizeof(VERSION) - 1 || text.p[sizeof(VERSION) - 1] == ' ');
+}
+
+/*
+ * Take "/N" off the end of *in, with N up to max and without leading zeros: 1
+ * and *bits, 0 if there is no such end, -1 if the number is bad.
+ */
+static int
+take_bits(struct slice *in, unsigned max, unsigned *bits)
+{
+	size_t n = in->n;
+	struct slice digits;
+	uint64_t v;
+
+	while (n > 0 && ascii_isdigit(in->p[n - 1]))
+		n--;
+	if (n == in->n || n == 0 || in->p[n - 1] != '/')
+		return 0;
+	digits = slice_skip(*in, n);
+	if ((digits.n > 1 && digits.p[0] == '0') ||
+	    slice_u64(digits, max, &v) == -1)
+		return -1;
+	*bits = (unsigned)v;
+	in->n = n - 1;
+	return 1;
+}
+
+/* dual-cidr-length: [ "/" n ] [ "//" m ] at the end of *in. 0 or -1. */
+static int
+take_dual(struct slice *in, struct spf_term *t)
+{
+	struct slice before = *in;
+	unsigned bits;
+	int got;
+
+	got = take_bits(in, 128, &bits);
+	if (got == 1 && in->n > 0 && in->p[in->n - 1] == '/') {
+		in->n--;
+		t->bits6 = bits;
+		return take_bits(in, 32, &t->bits4) == -1 ? -1 : 0;
+	}
+	*in = before;
+	return take_bits(in, 32, &t->bits4) == -1 ? -1 : 0;
+}
+
+/*
+ * By inet_pton(3), which wants four numbers without leading zeros; ip_parse()
+ * would turn a v4-mapped ip6 network, which matches nobody, into an IPv4 one.
+ */
+static int
+take_network(struct slice arg, struct spf_term *t)
+{
+	bool v4 = t->kind == SPF_IP4;
+	char text[INET6_ADDRSTRLEN];
+
+	if (take_bits(&arg, v4 ? 32 : 128, v4 ? &t->bits4 : &t->bits6) == -1 ||
+	    slice_cstr(arg, text, sizeof(text)) == -1)
+		return -1;
+	t->ip = (struct ip){ .family = v4 ? AF_INET : AF_INET6 };
+	return inet_pton(t->ip.family, text, t->ip.b) == 1 ? 0 : -1;
+}
+
+static int
+parse_mechanism(struct slice text, const struct mechanism *m, struct slice arg,
+    struct spf_term *t, const char **error)
+{
+	t->kind = m->kind;
+	t->bits4 = 32;
+	t->bits6 = 128;
+	t->text = text;
+	if (m->kind == SPF_IP4 || m->kind == SPF_IP6) {
+		*error = "bad network";
+		return slice_starts(arg, S(":")) ?
+		    take_network(slice_skip(arg, 1), t) : -1;
+	}
+	*error = "bad prefix length";
+	if (m->cidr && take_dual(&arg, t) == -1)
+		return -1;
+	*error = "bad domain";
+	if (arg.n == 0)
+		return m->needs_domain ? -1 : 0;
+	if (!m->domain || arg.p[0] != ':')
+		return -1;
+	t->spec = slice_skip(arg, 1);
+	return spf_macro_check(t->spec, 0);
+}
+
+/* name "=" value, the name as section 12 wants it. */
+static bool
+is_modifier(struct slice term, struct slice *name, struct slice *value)
+{
+	*value = term;
+	if (!slice_cut(value, '=', name) || name->n == 0 ||
+	    !ascii_isalpha(name->p[0]))
+		return false;
+	for (size_t i = 0; i < name->n; i++)
+		if (!ascii_isalnum(name->p[i]) && name->p[i] != '-' &&
+		    name->p[i] != '_' && name->p[i] != '.')
+			return false;
+	return true;
+}
+
+static int
+parse_modifier(struct slice name, struct slice value, struct spf_record *r,
+    const char **error)
+{
+	struct slice *known = slice_ieqs(name, "redirect") ? &r->redirect :
+	    slice_ieqs(name, "exp") ? &r->exp : NULL;
+
+	*error = "bad macro";
+	if (known == NULL) /* any macro-string, section 6 */
+		return spf_macro_check(value, SPF_EXPLAIN);
+	*error = "modifier twice";
+	if (known->n > 0)
+		return -1;
+	*error = "bad domain";
+	*known = value;
+	return spf_macro_check(value, 0);
+}
+
+static int
+parse_directive(struct slice text, struct spf_term *t, const char **error)
+{
+	struct slice in = text, name;
+	size_t n = 0;
+
+	t->qualifier = '+';
+	if (in.n > 0 && memchr("+-?~", in.p[0], 4) != NULL) {
+		t->qualifier = (char)in.p[0];
+		in = slice_skip(in, 1);
+	}
+	while (n < in.n && in.p[n] != ':' && in.p[n] != '/')
+		n++;
+	name = slice_sub(in, 0, n);
+	for (size_t i = 0; i < COUNTOF(mechanisms); i++)
+		if (slice_ieqs(name, mechanisms[i].name))
+			return parse_mechanism(text, &mechanisms[i],
+			    slice_skip(in, n), t, error);
+	*error = "unknown mechanism";
+	return -1;
+}
+
+int
+spf_record_parse(struct slice text, struct arena *ar, struct spf_record *r,
+    const char **error, struct slice *where)
+{
+	struct slice in = slice_skip(text, sizeof(VERSION) - 1), term, name, value;
+	size_t cap = 0;
+
+	*r = (struct spf_record){ 0 };
+	while (in.n > 0) {
+		slice_cut(&in, ' ', &term);
+		if (term.n == 0)
+			continue;
+		*where = term;
+		if (is_modifier(term, &name, &value)) {
+			if (parse_modifier(name, value, r, error) == -1)
+				return -1;
+			continue;
+		}
+		if (r->count == cap) {
+			size_t size = sizeof(*r->term);
+
+			r->term = arena_grow(ar, r->term, cap * size,
+			    (cap * 2 + 8) * size);
+			cap = cap * 2 + 8;
+		}
+		if (parse_directive(term, &r->term[r->count], error) == -1)
+			return -1;
+		r->count++;
+	}
+	return 0;
+}
