@@ -38,7 +38,7 @@ take_macro(struct slice *in, struct element *e)
 		i++;
 	}
 	for (from = i; i < in->n && in->p[i] != '}'; i++)
-		if (memchr(".-+,/_=", in->p[i], 7) == NULL)
+		if (slice_chr(S(".-+,/_="), in->p[i]) == -1)
 			return -1;
 	if (i == in->n)
 		return -1;
@@ -66,9 +66,9 @@ next(struct slice *in, unsigned flags, struct element *e)
 	if (e->byte == '{') {
 		if (take_macro(in, e) == -1)
 			return -1;
-		return memchr("slodiphv", e->letter, 8) != NULL ||
+		return slice_chr(S("slodiphv"), e->letter) != -1 ||
 		    ((flags & SPF_EXPLAIN) &&
-		    memchr("crt", e->letter, 3) != NULL) ? 1 : -1;
+		    slice_chr(S("crt"), e->letter) != -1) ? 1 : -1;
 	}
 	*in = slice_skip(*in, 1);
 	return e->byte == '%' || e->byte == '_' || e->byte == '-' ? 1 : -1;

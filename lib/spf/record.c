@@ -154,7 +154,7 @@ parse_directive(struct slice text, struct spf_term *t, const char **error)
 	size_t n = 0;
 
 	t->qualifier = '+';
-	if (in.n > 0 && memchr("+-?~", in.p[0], 4) != NULL) {
+	if (in.n > 0 && slice_chr(S("+-?~"), in.p[0]) != -1) {
 		t->qualifier = (char)in.p[0];
 		in = slice_skip(in, 1);
 	}

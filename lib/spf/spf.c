@@ -350,7 +350,7 @@ match_include(struct state *s, const struct frame *f, struct slice name)
 
 	switch (check_host(s, name, f->depth + 1, &inner)) {
 	case SPF_PASS: return MATCH;
-	case SPF_TEMPERROR: return ENDED;
+	case SPF_TEMPERROR:
 	case SPF_PERMERROR: return ENDED;
 	case SPF_NONE:
 		return end(s, SPF_PERMERROR, "include without a record", name);
