@@ -40,10 +40,10 @@ smtp_command(struct slice line, struct smtp_command *c)
 	struct slice word;
 
 	*c = (struct smtp_command){ .verb = SMTP_UNKNOWN };
-	c->space = slice_cut(&line, ' ', &word);
-	if (!c->space)
+	if (!slice_cut(&line, ' ', &word))
 		word = slice_rtrim(word);
 	c->arg = slice_rtrim(line);
+	c->trailing = c->arg.n != line.n;
 	for (size_t i = 0; i < COUNTOF(verbs); i++)
 		if (slice_ieqs(word, verbs[i].name)) {
 			c->verb = verbs[i].verb;

@@ -32,7 +32,7 @@ enum smtp_verb {
 struct smtp_command {
 	enum smtp_verb verb;
 	struct slice arg; /* after the first space; trailing blanks removed */
-	bool space;       /* there was a space behind the verb */
+	bool trailing;    /* there were blanks at the end */
 };
 
 /*
