@@ -96,7 +96,8 @@ take_segments(struct slice in, struct arena *ar, struct segments *out)
 		}
 		name = lex_token(&in);
 		skip(&in);
-		if (name.n == 0 || in.n == 0 || in.p[0] != '=') {
+		if (!slice_is_print(name) || name.n == 0 || in.n == 0 ||
+		    in.p[0] != '=') {
 			if (name.n == 0)
 				in = slice_skip(in, 1);
 			continue;
