@@ -7,7 +7,7 @@
 #   make fuzz       each fuzz target for FUZZ_SECONDS   make lint   static checks
 #   make bench      measure beside peers   make install   DESTDIR, PREFIX
 #
-# A program is cmd/NAME.c or all of cmd/NAME/*.c; a library module is
+# A program is cmd/NAME.c, cmd/NAME.sh or all of cmd/NAME/*.c; a library module is
 # lib/GROUP/*.c; a unit test is t/unit/NAME.c; a fuzz target is t/fuzz/NAME.c.
 
 VERSION := 0.1
@@ -47,6 +47,7 @@ LIBS := -Wl,--as-needed $(shell pkg-config --libs $(PKGS) 2>/dev/null) \
 LIB_SRC  := $(sort $(wildcard lib/*/*.c))
 CMD_ONE  := $(sort $(wildcard cmd/*.c))
 CMD_DIR  := $(patsubst %/,%,$(sort $(dir $(wildcard cmd/*/*.c))))
+CMD_SH   := $(sort $(wildcard cmd/*.sh))
 PROGS    := $(CMD_ONE:cmd/%.c=%) $(CMD_DIR:cmd/%=%)
 UNIT_SRC := $(sort $(wildcard t/unit/*.c))
 FUZZ_SRC := $(sort $(wildcard t/fuzz/*.c))
@@ -54,6 +55,7 @@ TOOL_SRC := $(sort $(wildcard t/tools/*.c))
 
 LIB_OBJ  := $(LIB_SRC:%.c=$O/%.o)
 BINS     := $(PROGS:%=$O/bin/%)
+SCRIPTS  := $(CMD_SH:cmd/%.sh=$O/bin/%)
 UNITS    := $(UNIT_SRC:%.c=$O/%.t)
 TOOLS    := $(TOOL_SRC:t/tools/%.c=$O/tools/%)
 FUZZERS  := $(FUZZ_SRC:t/fuzz/%.c=$O/fuzz/%)
@@ -65,7 +67,7 @@ TESTS_SYSTEM = $(sort $(wildcard t/system/*.t))
 	clean deps deps-test progs units
 
 all: progs
-progs: $(BINS) $(if $(filter mail-submit,$(PROGS)),$O/bin/sendmail)
+progs: $(BINS) $(SCRIPTS) $(if $(filter mail-submit,$(PROGS)),$O/bin/sendmail)
 units: progs $(UNITS) $(TOOLS)
 
 $O/%.o: %.c
@@ -90,6 +92,10 @@ $(BINS):
 	@mkdir -p $(@D)
 	$(call say,ld)
 	$Q$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+$O/bin/%: cmd/%.sh
+	@mkdir -p $(@D)
+	$Qinstall -m 755 $< $@
 
 # Another name for the same program.
 $O/bin/sendmail: $(wildcard $O/bin/mail-submit) | $(BINS)
@@ -149,7 +155,7 @@ localserve: deps
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/pneu
-	install -m 755 $(BINS) $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(BINS) $(SCRIPTS) $(DESTDIR)$(PREFIX)/bin
 	ln -sf mail-submit $(DESTDIR)$(PREFIX)/bin/pneu-sendmail
 	cp -R sv conf $(DESTDIR)$(PREFIX)/share/pneu/
 	for s in 1 5 7 8; do \
