@@ -1,7 +1,7 @@
 /*
  * job-load - give jobs to a pipeline, many at a time
  * usage   job-load [-n jobs] [-c connections] [-s bytes] [-f reverse-path]
- *         [-r rcpt-record-attrs] socket
+ *         [-r rcpt-record-attrs] [-a account] socket
  * fd 1    "load jobs=N seconds=S rate=R us=U code=NNN count=N ..." at the end;
  *         with -v each reply
  * exit    0; 111 when the pipeline is gone
@@ -20,6 +20,7 @@
 
 static const char *from = "a@example.net";
 static const char *rcpt = "addr=b@example.org account=b";
+static const char *account; /* as whom it is submitted */
 static size_t bytes = 1024;
 static int verbose;
 
@@ -29,7 +30,7 @@ message(void)
 	struct strbuf sb = STRBUF_INIT(1 << 28);
 	int fd = memfd_new("message");
 
-	sb_puts(&sb, "From: a@example.net\r\nSubject: load\r\n\r\n");
+	sb_printf(&sb, "From: %s\r\nSubject: load\r\n\r\n", from);
 	while (sb.n < bytes)
 		sb_puts(&sb, "0123456789012345678901234567890123456789\r\n");
 	bytes = sb.n;
@@ -49,9 +50,12 @@ one(int sock, unsigned codes[600])
 
 	rid_new(id);
 	sb_printf(&env, "job id=%s size=%zu time=%lld body=7bit smtputf8=no\n"
-	    "client ip=192.0.2.1 port=1 helo=x.example service=smtp\n"
-	    "from addr=%s\nrcpt %s\n", id, bytes, (long long)clock_unix(),
-	    from, rcpt);
+	    "client ip=192.0.2.1 port=1 helo=x.example service=smtp\n",
+	    id, bytes, (long long)clock_unix());
+	if (account != NULL)
+		sb_printf(&env, "auth account=%s login=%s mech=PLAIN\n",
+		    account, from);
+	sb_printf(&env, "from addr=%s\nrcpt %s\n", from, rcpt);
 	if (pipeline_submit(sock, sb_slice(&env), fd, 60000, &v) == -1)
 		die_sys(EXIT_TEMP, "submit");
 	if (verbose)
@@ -71,14 +75,15 @@ main(int argc, char **argv)
 	double s;
 
 	prog_start(argc, argv, "[-v] [-n jobs] [-c connections] [-s bytes] "
-	    "[-f from] [-r rcpt] socket", "give jobs to a pipeline", "none");
-	while ((ch = getopt(argc, argv, "vn:c:s:f:r:")) != -1)
+	    "[-f from] [-r rcpt] [-a account] socket", "give jobs to a pipeline", "none");
+	while ((ch = getopt(argc, argv, "vn:c:s:f:r:a:")) != -1)
 		switch (ch) {
 		case 'v': verbose = 1; break;
 		case 'n': jobs = (unsigned)atoi(optarg); break;
 		case 'c': conns = (unsigned)atoi(optarg); break;
 		case 's': bytes = (size_t)atol(optarg); break;
 		case 'f': from = optarg; break;
+		case 'a': account = optarg; break;
 		case 'r': rcpt = optarg; break;
 		default: usage();
 		}
