@@ -25,7 +25,7 @@ static const struct kind {
 } kinds[] = {
 	{ "host", false, true, "host" },
 	{ "listen", false, true, "listen" },
-	{ "pipeline", true, false, "stage" },
+	{ "pipeline", true, false, "stage entry" },
 	{ "domain", true, true, "domain dkim" },
 	{ "account", true, true, "account address catch-all" },
 	{ "alias", true, true, "alias member" },
@@ -359,15 +359,18 @@ address_join(struct build *b, struct slice local, struct slice domain)
 }
 
 /* An address that lookups, which cut at the separator, could never find. */
-static void
+static bool
 check_local(struct build *b, const struct file *f, const struct tuple *t,
     const struct tuple *domain, struct slice local)
 {
 	for (size_t i = 0; i < domain->count; i++)
 		if (slice_eqs(domain->attr[i].name, "separator") &&
-		    slice_find(local, domain->attr[i].value) > 0)
+		    slice_find(local, domain->attr[i].value) > 0) {
 			mistake(b, f->path, t->line, S("addr"),
 			    "has the domain's separator");
+			return false;
+		}
+	return true;
 }
 
 /* The key under which an address is found: empty after a mistake. */
@@ -394,7 +397,8 @@ address_key(struct build *b, const struct file *f, const struct tuple *t)
 		mistake(b, f->path, t->line, S("addr"), "no such domain here");
 		return SLICE_NONE;
 	}
-	check_local(b, f, t, domain, a.local);
+	if (!check_local(b, f, t, domain, a.local))
+		return SLICE_NONE;
 	local = conf_local(domain, a.local, &b->ar);
 	return address_join(b, local, a.domain);
 }

@@ -46,7 +46,7 @@ passwd_dir(const char *root)
 {
 	int dir, fd, e;
 
-	dir = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	dir = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (dir == -1)
 		return -1;
 	if (dir_make(dir, "secret", 0711) == -1 ||

@@ -76,8 +76,9 @@ good_tree(void)
 	    "member addr=ann@example.org\nmember addr=BOB@example.org\n");
 	put("conf/alias/some", "alias addr=some@example.org\n"
 	    "member addr=bob@example.org\n");
-	put("conf/pipeline/inbound", "stage command=imf-parse types=imf\n"
-	    "stage command=\"deliver -x\" types=deliver time=1m\n");
+	put("conf/pipeline/inbound", "entry types=job,rcpt\n"
+	    "stage name=parse command=imf-parse types=imf\n"
+	    "stage name=deliver command=\"deliver -x\" types=deliver\n");
 	put("conf/account/bob~", "not read\n");
 	put("secret/dkim/k1", "key");
 }
@@ -145,9 +146,9 @@ static const struct {
 	    "conf/alias/some:2: addr: not an address of an account\n" },
 	{ "alias/some", "alias addr=ann@example.org\n",
 	    "addr: also in conf/" },
-	{ "pipeline/inbound", "stage types=imf\n",
+	{ "pipeline/inbound", "stage name=a types=imf\n",
 	    "conf/pipeline/inbound:1: command: missing\n" },
-	{ "pipeline/inbound", "stage command=x fail=maybe\n",
+	{ "pipeline/inbound", "stage name=x types=x command=x fail=maybe\n",
 	    "conf/pipeline/inbound:1: fail: not one of the choices" },
 };
 

@@ -1,0 +1,209 @@
+#!/bin/sh
+# conf-build, conf-check and the programs that edit conf/.
+set -u
+. "$(dirname "$0")/../lib.sh"
+PNEU_ROOT=$TMP/root # an instance of our own, with nothing in it
+export PNEU_ROOT
+mkdir -p "$PNEU_ROOT/conf"
+
+# run COMMAND ...: output in $out, diagnostics in $err, exit code in $code.
+run() {
+	"$@" >"$TMP/out" 2>"$TMP/err"
+	code=$?
+	out=$(cat "$TMP/out")
+	err=$(cat "$TMP/err")
+}
+# gives CODE OUT ERR NAME, of the last run
+gives() {
+	is "$code|$out|$err" "$1|$2|$3" "$4"
+}
+# like GOT ERE NAME
+like() {
+	if printf '%s\n' "$1" | grep -qE -- "$2"; then
+		ok 0 "$3"
+	else
+		ok 1 "$3"
+		printf '# got:  %s\n# want: %s\n' "$1" "$2"
+	fi
+}
+sum() {
+	cksum <"$PNEU_ROOT/cdb/conf.cdb"
+}
+
+run conf-build
+like "$code $err" '^100 conf-build: conf/host:1: host: this record is missing' \
+    'nothing to build'
+run conf-build -x
+like "$code $err" '^usage: conf-build' 'usage'
+run conf-build -C "$TMP/none"
+like "$code $err" '^111 conf-build: unable to lock' 'no such root'
+echo 'host name=mx.example.org' >"$PNEU_ROOT/conf/host"
+run conf-build -n
+gives 0 '' '' 'check with -n'
+[ ! -e "$PNEU_ROOT/cdb/conf.cdb" ]; ok $? 'writes nothing'
+run conf-check
+gives 0 '' '' 'conf-check'
+run conf-build
+gives 0 '' '' 'conf-build'
+before=$(sum)
+printf '# a\nhost name=mx.example.org\n  case-days=x\n' \
+    >"$PNEU_ROOT/conf/host"
+run conf-build
+gives 100 '' 'conf-build: conf/host:2: case-days: not a number' 'a mistake'
+run conf-check
+gives 100 '' 'conf-check: conf/host:2: case-days: not a number' 'the same'
+run account-list
+gives 0 '' '' 'running programs have the old configuration'
+run account-add ann
+gives 100 '' 'account-add: conf/host:2: case-days: not a number' \
+    'no edit beside a mistake'
+is "$(sum)" "$before" 'conf.cdb is as it was'
+is "$(ls "$PNEU_ROOT/cdb")" conf.cdb 'and alone'
+[ ! -e "$PNEU_ROOT/conf/account/ann" ]; ok $? 'no file left'
+echo 'host name=mx.example.org' >"$PNEU_ROOT/conf/host"
+run conf-check -l
+like "$out" '^setting record=host attr=case-days type=number default=14 ' \
+    'conf-check -l lists settings'
+
+run account-add ann ann@example.org
+gives 100 '' \
+    'account-add: conf/account/ann:2: addr: no such domain here' 'no domain'
+run domain-add example.org
+like "$code $out" '^0 example.org. MX 10 mx.example.org.' 'domain-add'
+like "$out" '^example.org. TXT "v=spf1 mx -all"' 'prints records'
+run domain-add Example.ORG
+gives 100 '' 'domain-add: domain example.org exists' 'exists'
+run domain-add 'a b'
+gives 100 '' 'domain-add: not a domain name: a b' 'not a domain'
+run account-add ann Ann@example.org
+gives 0 '' '' 'account-add'
+run account-add ann
+gives 100 '' 'account-add: account ann exists' 'exists'
+run account-add ../x
+like "$code $err" '^100 ' 'not a name for an account'
+[ ! -e "$PNEU_ROOT/conf/x" ]; ok $? 'and nothing written outside'
+echo secret-of-bob | account-add -p bob bob@example.org
+ok $? 'account-add -p'
+grep -q '^passwd account=bob' "$PNEU_ROOT/secret/auth/passwd"
+ok $? 'has a password'
+echo secret-of-eve | account-add -p eve bob@example.org 2>"$TMP/err"
+is "$? $(cat "$TMP/err")" "100 account-add: conf/account/eve:2: addr: also \
+in conf/account/bob:2" 'address of someone else'
+! grep -q 'account=eve' "$PNEU_ROOT/secret/auth/passwd"
+ok $? 'and no password is left'
+echo short | account-passwd bob 2>"$TMP/err"
+is "$? $(cat "$TMP/err")" '100 account-passwd: the password is too short' \
+    'a short password'
+run account-passwd -g ann
+like "$code $out" '^0 [a-z2-7]{4}(-[a-z2-7]{4}){3}$' 'account-passwd -g'
+run account-passwd -g eve
+gives 100 '' 'account-passwd: no account eve' 'no account'
+
+run address-add INFO@example.org ann
+gives 0 '' '' 'address-add'
+run address-add info+x@example.org bob
+gives 100 '' "address-add: conf/account/bob:3: addr: has the domain's \
+separator" 'with a separator'
+run address-add info@example.org bob
+gives 100 '' 'address-add: conf/account/bob:3: addr: also in '\
+'conf/account/ann:3' 'taken'
+run address-add x@example.org eve
+gives 100 '' 'address-add: no account eve' 'no account'
+run address-add @example.org bob
+gives 0 '' '' 'catch-all'
+run address-add -m Lists list@example.org bob
+gives 0 '' '' 'with a mailbox'
+want='address account=ann addr=Ann@example.org
+address account=ann addr=INFO@example.org
+address account=bob addr=bob@example.org
+catch-all account=bob addr=@example.org
+address account=bob addr=list@example.org mailbox=Lists'
+run address-list
+gives 0 "$want" '' 'address-list'
+run address-list -a eve
+gives 1 '' 'address-list: no account eve' 'of no account'
+run account-list
+gives 0 'account name=ann
+account name=bob' '' 'account-list'
+run account-list -v bob eve
+gives 1 'account name=bob
+address addr=bob@example.org
+catch-all addr=@example.org
+address addr=list@example.org mailbox=Lists' 'account-list: no account eve' \
+    'account-list -v'
+run domain-list
+gives 0 'domain name=example.org separator=+' '' 'domain-list'
+
+# What the lists print makes the same instance again.
+other=$TMP/other
+mkdir -p "$other/conf"
+echo 'host name=mx.example.org' >"$other/conf/host"
+domain-add -C "$other" example.org >/dev/null
+account-list | account-add -C "$other" -
+address-list | address-add -C "$other" -
+is "$(address-list -C "$other")" "$want" 'lists restore'
+
+# Comments of people stay.
+printf '# mine\naddress addr=extra@example.org\n# end' \
+    >>"$PNEU_ROOT/conf/account/ann"
+run address-rm info+any@EXAMPLE.org
+gives 0 '' '' 'address-rm, in another spelling'
+is "$(cat "$PNEU_ROOT/conf/account/ann")" 'account name=ann
+address addr=Ann@example.org
+# mine
+address addr=extra@example.org
+# end' 'takes its line and no other'
+run address-rm other@example.org
+gives 100 '' 'address-rm: no account has other@example.org' \
+    'not by the catch-all'
+mkdir -p "$PNEU_ROOT/conf/alias"
+printf 'alias addr=all@example.org\nmember addr=list@example.org\n' \
+    >"$PNEU_ROOT/conf/alias/all"
+run address-rm list@example.org
+gives 100 '' 'address-rm: conf/alias/all:2: addr: not an address of an '\
+'account' 'a member of an alias'
+run account-rm bob
+gives 100 '' 'account-rm: conf/alias/all:2: addr: not an address of an '\
+'account' 'account-rm backs out'
+[ -e "$PNEU_ROOT/conf/account/bob" ]; ok $? 'the file is back'
+rm "$PNEU_ROOT/conf/alias/all"
+mkdir -p "$PNEU_ROOT/mail/bob/Maildir/cur" "$PNEU_ROOT/mail/ann/Maildir"
+echo x >"$PNEU_ROOT/mail/bob/Maildir/cur/1"
+run account-rm bob
+gives 0 '' '' 'account-rm'
+is "$(ls -A "$PNEU_ROOT/mail")" ann 'its mail is gone'
+! grep -q account=bob "$PNEU_ROOT/secret/auth/passwd"
+ok $? 'its password is gone'
+run account-rm -k ann
+gives 0 '' '' 'account-rm -k'
+[ -d "$PNEU_ROOT/mail/ann/Maildir" ]; ok $? 'its mail is kept'
+run account-rm bob
+gives 100 '' 'account-rm: no account bob' 'not twice'
+run account-rm ..
+gives 100 '' 'account-rm: not the name of an account' 'not the root'
+run domain-rm example.org
+gives 0 '' '' 'domain-rm'
+run domain-rm example.org
+gives 100 '' 'domain-rm: no domain example.org' 'not twice'
+run domain-add bücher.example new info
+like "$code $out" '^0 xn--bcher-kva.example. MX' 'with a new account'
+is "$(address-list)" \
+    'address account=new addr=info@xn--bcher-kva.example' 'and its address'
+run domain-rm bücher.example
+like "$code $err" '^100 domain-rm: conf/account/new:2: addr: no such domain' \
+    'domain-rm while addresses are left'
+
+# Two writers at a time lose nothing.
+domain-add example.net >/dev/null
+for i in 1 2 3 4 5 6 7 8; do
+	account-add "u$i" "u$i@example.net" &
+done
+wait
+is "$(address-list | grep -c example.net)" 8 'eight at a time'
+for p in conf-build conf-check account-add account-list account-rm \
+    account-passwd address-add address-list address-rm domain-add \
+    domain-list domain-rm; do
+	like "$($p -h)" "^$p - .*" "$p -h"
+	like "$($p --cage)" '(network: none)' "$p --cage"
+done
+finish
