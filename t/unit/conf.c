@@ -286,7 +286,7 @@ values(struct conf *c)
 	isnum((long long)conf_host_u64(c, "queue-lifetime"), 216000, "time");
 	isnum((long long)conf_host_u64(c, "max-message-size"), 2 << 20, "size");
 	isnum((long long)conf_host_u64(c, "case-days"), 14, "default number");
-	isnum((long long)conf_host_u64(c, "queue-retry"), 450, "default time");
+	isnum((long long)conf_host_u64(c, "queue-retry"), 300, "default time");
 	is(conf_host(c, "quota"), "0", "default");
 	is(conf_host(c, "no-such"), "", "no such setting");
 	ok(conf_host_bool(c, "trust-ad"), "yes");
