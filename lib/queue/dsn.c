@@ -1,7 +1,7 @@
 #include "queue/dsn.h"
 
-#include "base/date.h"
 #include "base/tuple.h"
+#include "imf/date.h"
 #include "imf/field.h"
 
 #define FOLD_AT 72       /* columns of our own folded lines */
@@ -89,7 +89,7 @@ put_text(struct strbuf *sb, const struct dsn *d, bool utf8)
 	if (d->delay) {
 		sb_puts(sb, "\r\nYou need not send it again. It will be tried "
 		    "until\r\n");
-		date_put(sb, d->give_up);
+		date_write(sb, d->give_up, 0);
 		sb_puts(sb, ".\r\n");
 	} else
 		sb_puts(sb, "\r\nIt will not be tried again. The header of "
@@ -100,19 +100,19 @@ static void
 put_date(struct strbuf *sb, const char *name, int64_t when)
 {
 	sb_printf(sb, "%s: ", name);
-	date_put(sb, when);
+	date_write(sb, when, 0);
 	sb_puts(sb, "\r\n");
 }
 
-/* RFC 3464 section 2.3.4: class.subject.detail; the class fits the action. */
+/* RFC 3464 section 2.3.4. Giving up after 4xx keeps that class. */
 static void
 put_status(struct strbuf *sb, const struct dsn *d, const struct qresult *l)
 {
-	char class = d->delay ? '4' : '5';
-	const char *rest = l->ecode[0] != '\0' ? l->ecode + 1 : ".0.0";
-
-	/* A give-up after temporary failures has the failure's subject. */
-	sb_printf(sb, "Status: %c%s\r\n", class, rest);
+	if (l->ecode[0] != '\0')
+		sb_printf(sb, "Status: %s\r\n", l->ecode);
+	else
+		sb_printf(sb, "Status: %c.0.0\r\n",
+		    d->delay || l->code / 100 == 4 ? '4' : '5');
 }
 
 static void
@@ -256,7 +256,7 @@ dsn_build(const struct dsn *d, struct strbuf *env, struct strbuf *msg)
 	put_header(&header, d->original);
 	utf8 = needs_utf8(d, sb_slice(&header));
 	sb_puts(msg, "Date: ");
-	date_put(msg, d->now);
+	date_write(msg, d->now, 0);
 	sb_printf(msg, "\r\nFrom: Mail Delivery <postmaster@%s>\r\n"
 	    "To: <%s>\r\nSubject: Mail delivery %s\r\n"
 	    "Message-ID: <%s@%s>\r\n", d->host, d->entry->from,

@@ -43,6 +43,7 @@ struct qrcpt {
 	unsigned notify;
 	struct qresult *last; /* NULL: not tried yet */
 	bool reported;        /* its failure stands in a DSN */
+	unsigned tried;       /* attempt that `last' is from: for queue-run */
 };
 
 struct qgroup {

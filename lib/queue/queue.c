@@ -272,6 +272,7 @@ int
 queue_append(struct queue *q, struct slice records)
 {
 	struct slice all[2] = { S("\n"), records };
+	struct stat st;
 	int e, r;
 
 	if (lock(q, LOCK_SH) == -1)
@@ -282,6 +283,10 @@ queue_append(struct queue *q, struct slice records)
 		r = write_slices(q->journal, all, 2);
 	if (r == 0)
 		r = fdatasync(q->journal);
+	/* If nobody else has written, there is nothing to be read. */
+	if (r == 0 && fstat(q->journal, &st) == 0 &&
+	    st.st_size == q->seen + 1 + (int64_t)records.n)
+		q->seen = st.st_size;
 	e = errno;
 	(void)lock(q, LOCK_UN);
 	errno = e;

@@ -77,8 +77,8 @@ int queue_job_each(const struct queue *q, int (*fn)(void *ctx, const char *id),
 int queue_append(struct queue *q, struct slice records)
     __attribute__((warn_unused_result));
 /*
- * Append to sb the whole records that were written since the last call (by
- * anyone). 0, or -1 with errno.
+ * Append to sb the whole records that were written since the last call. Own
+ * records may be among them. 0, or -1 with errno.
  */
 int queue_read(struct queue *q, struct strbuf *sb)
     __attribute__((warn_unused_result));

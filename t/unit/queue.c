@@ -5,8 +5,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "base/date.h"
 #include "base/file.h"
+#include "imf/date.h"
 #include "queue/entry.h"
 #include "queue/filter.h"
 #include "queue/queue.h"
@@ -259,7 +259,7 @@ main(void)
 	test_bad(&q);
 	test_compact(&q);
 	queue_ring(root, S(ID1)); /* nobody listens: nothing happens */
-	date_put(&date, 1795241886);
+	date_write(&date, 1795241886, 0);
 	is(sb_slice(&date), "Sat, 21 Nov 2026 06:18:06 +0000", "date");
 	sb_free(&date);
 	qtable_free(&t);
