@@ -3,7 +3,6 @@
 # there is room again.
 . "$(dirname "$0")/../lib.sh"
 [ "$(id -u)" -eq 0 ] || skip_all 'needs root for a small file system'
-here=$TOP/t/system
 mnt=$TMP/small
 mkdir "$mnt"
 mount -t tmpfs -o size=48m tmpfs "$mnt" 2>/dev/null || skip_all 'cannot mount a tmpfs'
@@ -13,7 +12,7 @@ unmount() {
 }
 trap 'unmount; lib_cleanup' EXIT
 # No name server: the checks end at once without an answer.
-HOST_ATTRS=resolver=127.0.0.1:1
+export HOST_ATTRS=resolver=127.0.0.1:1
 instance_make "$mnt/root" && instance_up || exit 1
 probe() {
 	echo pneupneu | mail-probe -q -t 20 -s "127.0.0.1:$SMTP" \

@@ -19,7 +19,7 @@ mx A 127.0.0.1
 E
 command -v nsd >/dev/null || skip_all 'needs nsd'
 dns_nsd example.net="$TMP/zone" || skip_all 'nsd does not start'
-HOST_ATTRS="resolver=$dns_server"
+export HOST_ATTRS="resolver=$dns_server"
 instance_start || exit 1
 inbox() { printf '%s\n' "$ROOT"/mail/pneu/Maildir/new "$ROOT"/mail/pneu/Maildir/cur; }
 

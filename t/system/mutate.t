@@ -5,7 +5,7 @@
 . "$(dirname "$0")/../lib.sh"
 seconds=${PNEU_MUTATE_SECONDS:-10}
 case $PNEU_BIN in */asan/*) seconds=${PNEU_MUTATE_SECONDS:-60} ;; esac
-HOST_ATTRS=resolver=127.0.0.1:1
+export HOST_ATTRS=resolver=127.0.0.1:1
 instance_start || exit 1
 ulimit -c 0
 for s in smtp:$SMTP submission:$SUBMISSION imap:$IMAP submissions:$SUBMISSIONS imaps:$IMAPS; do
