@@ -7,7 +7,7 @@ seconds=${PNEU_MUTATE_SECONDS:-10}
 case $PNEU_BIN in */asan/*) seconds=${PNEU_MUTATE_SECONDS:-60} ;; esac
 export HOST_ATTRS=resolver=127.0.0.1:1
 instance_start || exit 1
-ulimit -c 0
+
 for s in smtp:$SMTP submission:$SUBMISSION imap:$IMAP submissions:$SUBMISSIONS imaps:$IMAPS; do
 	case ${s%:*} in
 	submission*) seeds=submission ;;
