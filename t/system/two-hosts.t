@@ -27,7 +27,7 @@ trap 'all_down; lib_cleanup' EXIT
 # make_host a ann 10: an instance for a.example with one account.
 make_host() {
 	local h=$1 user=$2 ip=192.0.2.$3 r=$NETDIR/$1 s
-	mkdir -p "$r"/{conf/domain,conf/account,conf/pipeline,cdb,secret,mail,queue,spool,case,run,log,sv}
+	mkdir -p "$r"/{conf/domain,conf/account,conf/pipeline,cdb,secret,mail,queue,spool,case,run/counters,log,sv}
 	printf 'host name=mx.%s.example postmaster=%s resolver=127.0.0.1\n' "$h" "$user" >"$r/conf/host"
 	for s in smtp submission submissions imap imaps; do
 		printf 'listen service=%s ip=%s\n' $s "$ip"
