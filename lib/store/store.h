@@ -35,7 +35,7 @@
 #include "base/slice.h"
 #include "base/strbuf.h"
 
-#define STORE_NAME_MAX 1000      /* bytes of a mailbox name; see also 255 above */
+#define STORE_NAME_MAX 500  /* bytes of a mailbox name; see also 255 above */
 #define STORE_MAILBOX_MAX 10000  /* living mailboxes of an account */
 #define STORE_KEYWORDS_MAX 500   /* keywords ever used in one mailbox */
 #define STORE_KEYWORD_LEN 100    /* bytes of one */
@@ -345,6 +345,8 @@ int append_end(struct append *ap, const struct flagset *set, int64_t received,
 /* Leave one message out, begun or ended. */
 void append_drop(struct append *ap, int number);
 size_t append_count(const struct append *ap);
+/* Expunge this message in the same commit (RFC 8508); ENOENT if it is gone. */
+void append_replace(struct append *ap, uint32_t box, uint32_t uid);
 /*
  * Start write-back; wait until the files are on disk; commit. Each does what
  * the one before it does if that was not called; with several appends at once
@@ -356,7 +358,7 @@ int append_commit(struct append *ap) MUST_CHECK;
 /* After the commit. File: base name. */
 uint32_t append_uidvalidity(const struct append *ap);
 uint32_t append_uid(const struct append *ap, int number);
-const char *append_file(const struct append *ap, int number);
+const char *append_file(struct append *ap, int number);
 uint64_t append_modseq(const struct append *ap);
 void append_free(struct append *ap);
 
