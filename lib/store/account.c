@@ -409,7 +409,7 @@ static int
 open_all(struct account *a, int dir, const char *path, unsigned flags)
 {
 	struct strbuf index = STRBUF_INIT(PATH_MAX_BYTES);
-	bool new_account;
+	bool new_account = false;
 	int r = open_dirs(a, dir, path, flags, &new_account);
 
 	if (dir == AT_FDCWD)

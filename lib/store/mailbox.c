@@ -113,6 +113,7 @@ mailbox_name(struct slice in, struct arena *ar, struct slice *out)
 	if (in.n == 0 || in.p[0] == '#' || !slice_is_utf8(in) ||
 	    !characters_ok(in) || nfc(in, ar, out) == -1)
 		return -1;
+	*out = arena_copy(ar, *out); /* it may still be the caller's */
 	if (out->n > STORE_NAME_MAX) {
 		errno = ENAMETOOLONG;
 		return -1;
@@ -127,10 +128,8 @@ mailbox_name(struct slice in, struct arena *ar, struct slice *out)
 	} while (more);
 	rest = *out;
 	slice_cut(&rest, '/', &c);
-	if (slice_ieqs(c, "INBOX")) {
-		*out = arena_copy(ar, *out);
+	if (slice_ieqs(c, "INBOX"))
 		memcpy((void *)(uintptr_t)out->p, "INBOX", 5);
-	}
 	r = maildir_from_name(*out, &dir);
 	sb_free(&dir);
 	return r;

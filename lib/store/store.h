@@ -248,7 +248,8 @@ int message_view(struct account *a, uint32_t box, uint64_t at,
  * imf_parts() and the result kept. Empty fields: over 256 KiB, not kept.
  */
 struct message_text {
-	struct slice envelope; /* "(...)": RFC 9051 section 7.5.2, as sent */
+	struct slice envelope; /* "(...)": RFC 9051 section 7.5.2, ASCII */
+	struct slice envelope_utf8; /* only if it differs */
 	struct slice body;     /* BODYSTRUCTURE with extension data */
 	struct slice preview;  /* UTF-8, at most 256 characters */
 	struct slice msgid;    /* canonical; empty if none */

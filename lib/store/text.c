@@ -73,7 +73,8 @@ take_line(struct slice line, struct arena *ar, struct message_text *m,
 	struct slice word, rest = line;
 
 	slice_cut(&rest, ' ', &word);
-	if (!slice_eqs(word, "envelope") && !slice_eqs(word, "body") &&
+	if (!slice_eqs(word, "envelope") &&
+	    !slice_eqs(word, "envelope-utf8") && !slice_eqs(word, "body") &&
 	    !slice_eqs(word, "preview") && !slice_eqs(word, "thread"))
 		return;
 	tuple_reader_init(&rd, line);
@@ -81,6 +82,8 @@ take_line(struct slice line, struct arena *ar, struct message_text *m,
 		return;
 	if (tuple_is(&t, "envelope"))
 		m->envelope = fit(tuple_value(&t, "text"));
+	else if (tuple_is(&t, "envelope-utf8"))
+		m->envelope_utf8 = fit(tuple_value(&t, "text"));
 	else if (tuple_is(&t, "body"))
 		m->body = fit(tuple_value(&t, "text"));
 	else if (tuple_is(&t, "preview"))
@@ -107,6 +110,7 @@ text_encode(struct slice parts, struct strbuf *value)
 	put_num(value, INDEX_VERSION, 1);
 	put_num(value, m.reply, 1);
 	put_bytes(value, m.envelope, 4);
+	put_bytes(value, m.envelope_utf8, 4);
 	put_bytes(value, m.body, 4);
 	put_bytes(value, m.preview, 4);
 	put_bytes(value, m.msgid, 4);
@@ -124,6 +128,7 @@ text_decode(struct slice value, struct arena *ar, struct message_text *m)
 
 	m->reply = take_num(&t, 1) != 0;
 	m->envelope = arena_copy(ar, take_bytes(&t, 4));
+	m->envelope_utf8 = arena_copy(ar, take_bytes(&t, 4));
 	m->body = arena_copy(ar, take_bytes(&t, 4));
 	m->preview = arena_copy(ar, take_bytes(&t, 4));
 	m->msgid = arena_copy(ar, take_bytes(&t, 4));
