@@ -20,7 +20,7 @@ cage(const char *root)
 		.write = (const char *[]){ auth, NULL },
 	};
 
-	private_dir(root, "secret/auth");
+	make_dirs(root, "secret/auth");
 	if (confine(&c) == -1)
 		die_sys(EXIT_TEMP, "unable to confine itself to %s", auth);
 	free(cdb);

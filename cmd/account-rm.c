@@ -54,10 +54,8 @@ cage(const char *root)
 
 	for (size_t i = 0; i < COUNTOF(dirs); i++)
 		paths[i] = xprintf("%s/%s", root, dirs[i]);
-	if (dir_make(AT_FDCWD, paths[1], 0755) == -1)
-		die_sys(EXIT_TEMP, "unable to make %s", paths[1]);
-	private_dir(root, "secret/auth");
-	private_dir(root, "mail");
+	make_dirs(root, "secret/auth");
+	make_dirs(root, "mail");
 	if (confine(&c) == -1)
 		die_sys(EXIT_TEMP, "unable to confine itself to %s", root);
 	for (size_t i = 0; i < COUNTOF(dirs); i++)

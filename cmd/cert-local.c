@@ -261,17 +261,19 @@ static void
 cage(const char *root)
 {
 	char *secret = xprintf("%s/secret", root);
-	char *tls = xprintf("%s/secret/tls", root);
-	/* Its own users pass through secret/ to their directories. */
-	int r = dir_make(AT_FDCWD, secret, 0711);
 	struct confine c = { .write = (const char *[]){ secret, NULL } };
+	int dir;
 
-	if (r == -1 || dir_make(AT_FDCWD, tls, 0700) == -1)
-		die_sys(EXIT_TEMP, "unable to make %s", tls);
+	if ((dir = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC)) == -1)
+		die_sys(EXIT_TEMP, "unable to open %s", root);
+	/* Its own users pass through secret/ to their directories. */
+	if (dir_make(dir, "secret", 0711) == -1 ||
+	    dir_make(dir, "secret/tls", 0700) == -1)
+		die_sys(EXIT_TEMP, "unable to make %s/secret/tls", root);
+	close(dir);
 	if (confine(&c) == -1)
 		die_sys(EXIT_TEMP, "unable to confine itself to %s", secret);
 	free(secret);
-	free(tls);
 }
 
 int

@@ -45,20 +45,25 @@ list_end(struct conf *c, const struct strbuf *out)
 	conf_close(c);
 }
 
-/* A directory below root that only its owner may look into; secret/ itself
- * may be passed through by the other programs' users. */
+/*
+ * Make cdb/ and, if not NULL, a directory that only its owner may look into;
+ * secret/ itself may be passed through by the other programs' users. The root
+ * must be there: a wrong -C makes nothing.
+ */
 static inline void
-private_dir(const char *root, const char *name)
+make_dirs(const char *root, const char *private)
 {
-	char *secret = xprintf("%s/secret", root);
-	char *path = xprintf("%s/%s", root, name);
+	int dir = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
 
-	if ((strncmp(name, "secret", 6) == 0 &&
-	    dir_make(AT_FDCWD, secret, 0711) == -1) ||
-	    dir_make(AT_FDCWD, path, 0700) == -1)
-		die_sys(EXIT_TEMP, "unable to make %s", path);
-	free(secret);
-	free(path);
+	if (dir == -1)
+		die_sys(EXIT_TEMP, "unable to open %s", root);
+	if (dir_make(dir, "cdb", 0755) == -1)
+		die_sys(EXIT_TEMP, "unable to make %s/cdb", root);
+	if (private != NULL && ((strncmp(private, "secret", 6) == 0 &&
+	    dir_make(dir, "secret", 0711) == -1) ||
+	    dir_make(dir, private, 0700) == -1))
+		die_sys(EXIT_TEMP, "unable to make %s/%s", root, private);
+	close(dir);
 }
 
 /*
@@ -72,10 +77,7 @@ edit_begin(struct conf_edit *e, const char *root, const char *more)
 		more == NULL ? NULL : xprintf("%s/%s", root, more), NULL };
 	struct confine cage = { .write = (const char *const *)paths };
 
-	if (dir_make(AT_FDCWD, paths[1], 0755) == -1)
-		die_sys(EXIT_TEMP, "unable to make %s", paths[1]);
-	if (more != NULL)
-		private_dir(root, more);
+	make_dirs(root, more);
 	if (confine(&cage) == -1)
 		die_sys(EXIT_TEMP, "unable to confine itself to %s", root);
 	for (char **p = paths; *p != NULL; p++)

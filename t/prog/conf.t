@@ -193,6 +193,13 @@ run domain-rm bücher.example
 like "$code $err" '^100 domain-rm: conf/account/new:2: addr: no such domain' \
     'domain-rm while addresses are left'
 
+for p in 'account-add a' 'account-rm a' 'address-add a@b c' 'domain-add a'; do
+	# shellcheck disable=SC2086
+	${p%% *} -C "$TMP/none" ${p#* } 2>/dev/null
+	is "$? $(find "$TMP" -name none)" '111 ' \
+	    "${p%% *}: no root, none made"
+done
+
 # Two writers at a time lose nothing.
 domain-add example.net >/dev/null
 for i in 1 2 3 4 5 6 7 8; do
@@ -200,6 +207,25 @@ for i in 1 2 3 4 5 6 7 8; do
 done
 wait
 is "$(address-list | grep -c example.net)" 8 'eight at a time'
+# The examples are right, and the page has every setting and its default.
+mkdir -p "$TMP/example"
+cp -R "$TOP/conf" "$TMP/example/conf"
+run conf-check -C "$TMP/example"
+gives 0 '' '' 'conf/ of the source tree'
+missing=$(conf-check -l | sed 's/^setting record=//; s/ attr=/ /' |
+    while read -r record attr rest; do
+	awk -v r=".Li $record" -v a=".It Li $attr=" '
+	    $0 == r || $0 == r ":" || $0 == r " ." { on = 1; next }
+	    /^Record/ { on = 0 } on && index($0, a) == 1 { found = 1 }
+	    END { exit !found }' "$TOP/man/conf.5" || echo "$record $attr"
+	case $rest in
+	*default=*) value=${rest#*default=} value=${value%% *}
+		tr '\n' ' ' <"$TOP/man/conf.5" | grep -qF "default $value" ||
+		    echo "default $value of $attr" ;;
+	esac
+    done)
+is "$missing" '' 'conf(5) has every setting'
+
 for p in conf-build conf-check account-add account-list account-rm \
     account-passwd address-add address-list address-rm domain-add \
     domain-list domain-rm; do

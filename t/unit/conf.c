@@ -64,7 +64,7 @@ good_tree(void)
 	    "case-sensitive=yes separator=- separator=+\n");
 	put("conf/domain/off.example",
 	    "domain name=off.example disabled=yes\n");
-	put("conf/account/ann", "account name=ann quota=1g\n"
+	put("conf/account/ann", "account name=ann\n"
 	    "address addr=Ann@Example.org\naddress addr=ann@case.example\n"
 	    "address addr=info@example.org mailbox=Info\n"
 	    "address addr=gone@example.org error=\"550 moved away\"\n");
@@ -287,7 +287,7 @@ values(struct conf *c)
 	isnum((long long)conf_host_u64(c, "max-message-size"), 2 << 20, "size");
 	isnum((long long)conf_host_u64(c, "case-days"), 14, "default number");
 	isnum((long long)conf_host_u64(c, "queue-retry"), 300, "default time");
-	is(conf_host(c, "quota"), "0", "default");
+	is(conf_host(c, "case-days"), "14", "default");
 	is(conf_host(c, "no-such"), "", "no such setting");
 	ok(conf_host_bool(c, "trust-ad"), "yes");
 	isnum((long long)conf_host_all(c, "resolver", all, 4), 2, "two");
