@@ -1,0 +1,241 @@
+#include "dkim/key.h"
+
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/rsa.h>
+#include <openssl/x509.h>
+#include <string.h>
+
+#include "dkim/taglist.h"
+
+#define ED25519_SIZE 32
+
+const char *
+dkim_alg_name(enum dkim_alg a)
+{
+	static const char *const names[] = {
+		[DKIM_RSA_SHA256] = "rsa-sha256",
+		[DKIM_ED25519_SHA256] = "ed25519-sha256",
+		[DKIM_RSA_SHA1] = "rsa-sha1",
+	};
+
+	return names[a];
+}
+
+/* The tags that count, as they were given; p is NULL while absent. */
+struct record {
+	struct slice v, k, h, s, t, p;
+};
+
+/* 1, 0 if it does not look like a DKIM record, -1. */
+static int
+read_tags(struct slice in, struct record *r, const char **error)
+{
+	struct { const char *name; struct slice *at; } known[] = {
+		{ "v", &r->v }, { "k", &r->k }, { "h", &r->h }, { "s", &r->s },
+		{ "t", &r->t }, { "p", &r->p },
+	};
+	struct slice tag, val;
+	int got, n;
+
+	for (n = 0; (got = taglist_next(&in, &tag, &val)) == 1; n++) {
+		/* RFC 6376 section 3.6.1: v=, if there, comes first. */
+		if (slice_eqs(tag, "v") && (n > 0 || !slice_eqs(val, "DKIM1")))
+			return 0;
+		for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+			if (!slice_eqs(tag, known[i].name))
+				continue;
+			if (known[i].at->p != NULL) {
+				*error = "key record: tag given twice";
+				return -1;
+			}
+			*known[i].at = val;
+		}
+	}
+	if (got == -1 && r->v.p == NULL)
+		return 0;
+	if (got == -1) {
+		*error = "key record: syntax";
+		return -1;
+	}
+	if (r->p.p == NULL && r->v.p == NULL)
+		return 0;
+	if (r->p.p != NULL)
+		return 1;
+	*error = "key record: no p=";
+	return -1;
+}
+
+/* Does the colon list have the word? */
+static bool
+lists(struct slice list, const char *word)
+{
+	struct slice item;
+
+	while (taglist_item(&list, ':', &item))
+		if (slice_ieqs(item, word))
+			return true;
+	return false;
+}
+
+/* p= of RSA is a SubjectPublicKeyInfo, or (erratum 3017) the bare RSA key. */
+static EVP_PKEY *
+rsa_public(struct slice der)
+{
+	const unsigned char *p = der.p;
+	EVP_PKEY *key = d2i_PUBKEY(NULL, &p, (long)der.n);
+
+	if (key == NULL) {
+		p = der.p;
+		key = d2i_PublicKey(EVP_PKEY_RSA, NULL, &p, (long)der.n);
+	}
+	if (key != NULL && (EVP_PKEY_get_base_id(key) != EVP_PKEY_RSA ||
+	    p != der.p + der.n)) {
+		EVP_PKEY_free(key);
+		key = NULL;
+	}
+	ERR_clear_error();
+	return key;
+}
+
+static const char *
+read_public(struct slice p, struct dkim_key *k)
+{
+	struct strbuf der = STRBUF_INIT(DKIM_RECORD_MAX);
+	const char *error = NULL;
+
+	if (taglist_base64(p, &der) == -1)
+		error = "key record: p= is not base64";
+	else if (k->ed25519 && der.n == ED25519_SIZE)
+		k->pkey = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL,
+		    der.p, der.n);
+	else if (!k->ed25519)
+		k->pkey = rsa_public(sb_slice(&der));
+	sb_free(&der);
+	if (error == NULL && k->pkey == NULL)
+		return "key record: p= is no key";
+	if (k->pkey != NULL)
+		k->bits = (unsigned)EVP_PKEY_get_bits(k->pkey);
+	if (error == NULL && !k->ed25519 && k->bits < DKIM_RSA_MIN)
+		return "RSA key under 1024 bits";
+	if (error == NULL && k->bits > DKIM_RSA_MAX)
+		return "RSA key over 8192 bits";
+	return error;
+}
+
+int
+dkim_key_parse(struct slice text, struct dkim_key *k, const char **error)
+{
+	struct record r = { 0 };
+	int got;
+
+	*k = (struct dkim_key){ 0 };
+	if (text.n > DKIM_RECORD_MAX)
+		return 0;
+	if ((got = read_tags(text, &r, error)) != 1)
+		return got;
+	k->testing = lists(r.t, "y");
+	k->strict = lists(r.t, "s");
+	k->sha256 = r.h.p == NULL || lists(r.h, "sha256");
+	k->email = r.s.p == NULL || lists(r.s, "*") || lists(r.s, "email");
+	k->ed25519 = slice_ieqs(r.k, "ed25519");
+	if (r.k.p != NULL && !k->ed25519 && !slice_ieqs(r.k, "rsa"))
+		*error = "key record: unknown key type";
+	else if (r.p.n == 0)
+		return 1; /* revoked */
+	else if ((*error = read_public(r.p, k)) == NULL)
+		return 1;
+	return -1;
+}
+
+void
+dkim_key_free(struct dkim_key *k)
+{
+	EVP_PKEY_free(k->pkey);
+	k->pkey = NULL;
+}
+
+EVP_PKEY *
+dkim_key_new(bool ed25519, unsigned bits)
+{
+	EVP_PKEY *key;
+
+	if (ed25519)
+		key = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+	else if (bits < DKIM_RSA_MIN || bits > DKIM_RSA_MAX)
+		return NULL;
+	else
+		key = EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)bits);
+	return key;
+}
+
+bool
+dkim_key_is_ed25519(const EVP_PKEY *key)
+{
+	return EVP_PKEY_get_base_id(key) == EVP_PKEY_ED25519;
+}
+
+/* Never ask for a passphrase. */
+static int
+no_passphrase(char *buf, int size, int rw, void *arg)
+{
+	(void)buf, (void)size, (void)rw, (void)arg;
+	return 0;
+}
+
+EVP_PKEY *
+dkim_key_read(struct slice pem)
+{
+	BIO *bio = BIO_new_mem_buf(pem.p, (int)pem.n);
+	EVP_PKEY *key = bio == NULL ? NULL :
+	    PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL);
+
+	BIO_free(bio);
+	ERR_clear_error();
+	if (key == NULL || dkim_key_is_ed25519(key) ||
+	    (EVP_PKEY_get_base_id(key) == EVP_PKEY_RSA &&
+	    EVP_PKEY_get_bits(key) >= (int)DKIM_RSA_MIN))
+		return key;
+	EVP_PKEY_free(key);
+	return NULL;
+}
+
+int
+dkim_key_write(EVP_PKEY *key, struct strbuf *pem)
+{
+	BIO *bio = BIO_new(BIO_s_mem());
+	char *p;
+	long n;
+	int r = -1;
+
+	if (bio != NULL && PEM_write_bio_PKCS8PrivateKey(bio, key, NULL, NULL,
+	    0, NULL, NULL) == 1 && (n = BIO_get_mem_data(bio, &p)) > 0) {
+		sb_put(pem, slice_of(p, (size_t)n));
+		OPENSSL_cleanse(p, (size_t)n);
+		r = pem->over ? -1 : 0;
+	}
+	BIO_free(bio);
+	return r;
+}
+
+int
+dkim_key_record(EVP_PKEY *key, struct strbuf *text)
+{
+	unsigned char raw[ED25519_SIZE], *der = NULL;
+	size_t raw_n = sizeof(raw);
+	int n;
+
+	if (dkim_key_is_ed25519(key)) {
+		if (EVP_PKEY_get_raw_public_key(key, raw, &raw_n) != 1)
+			return -1;
+		sb_puts(text, "v=DKIM1; k=ed25519; h=sha256; p=");
+		sb_base64(text, slice_of(raw, raw_n));
+		return 0;
+	}
+	if ((n = i2d_PUBKEY(key, &der)) <= 0)
+		return -1;
+	sb_puts(text, "v=DKIM1; k=rsa; h=sha256; p=");
+	sb_base64(text, slice_of(der, (size_t)n));
+	OPENSSL_free(der);
+	return 0;
+}

@@ -1,0 +1,59 @@
+/*
+ * key.h - DKIM keys: private ones in files, public ones in DNS
+ */
+#ifndef DKIM_KEY_H
+#define DKIM_KEY_H
+
+#include <openssl/evp.h>
+#include <stdbool.h>
+
+#include "base/arena.h"
+#include "base/slice.h"
+#include "base/strbuf.h"
+
+enum dkim_alg { DKIM_RSA_SHA256, DKIM_ED25519_SHA256, DKIM_RSA_SHA1 };
+
+/* RFC 8301 section 3.2: fewer bits are no signature. More than the most cost
+ * a verifier more than any signer needs. */
+#define DKIM_RSA_MIN 1024u
+#define DKIM_RSA_MAX 8192u
+#define DKIM_RSA_NEW 2048u
+/* Octets of a key record; TXT records of real keys have under 1,000. */
+#define DKIM_RECORD_MAX ((size_t)8192)
+
+const char *dkim_alg_name(enum dkim_alg a);
+
+/* A key record, RFC 6376 section 3.6.1. */
+struct dkim_key {
+	EVP_PKEY *pkey;  /* NULL: revoked */
+	bool ed25519;
+	unsigned bits;
+	bool testing;    /* t=y */
+	bool strict;     /* t=s: no subdomains in i= */
+	bool sha256;     /* h= allows it */
+	bool email;      /* s= allows it */
+};
+
+/*
+ * 1 and *k; 0 if the text is not a DKIM record at all; -1 if it is one that
+ * cannot be used, with *error a constant. dkim_key_free() in any case.
+ */
+int dkim_key_parse(struct slice text, struct dkim_key *k, const char **error)
+    __attribute__((warn_unused_result));
+void dkim_key_free(struct dkim_key *k);
+
+/* A new private key; bits for RSA. NULL: bad size, or OpenSSL failed. */
+EVP_PKEY *dkim_key_new(bool ed25519, unsigned bits);
+/* A private key from PEM (PKCS#8 or PKCS#1), or NULL: neither RSA of enough
+ * bits nor Ed25519, or encrypted. */
+EVP_PKEY *dkim_key_read(struct slice pem);
+/* PKCS#8 PEM: 0, or -1. */
+int dkim_key_write(EVP_PKEY *key, struct strbuf *pem)
+    __attribute__((warn_unused_result));
+bool dkim_key_is_ed25519(const EVP_PKEY *key);
+
+/* "v=DKIM1; k=rsa; h=sha256; p=..." for a private or public key: 0, or -1. */
+int dkim_key_record(EVP_PKEY *key, struct strbuf *text)
+    __attribute__((warn_unused_result));
+
+#endif

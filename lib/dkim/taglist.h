@@ -1,0 +1,27 @@
+/*
+ * taglist.h - lists of tag=value (RFC 6376 section 3.2, RFC 8616)
+ */
+#ifndef DKIM_TAGLIST_H
+#define DKIM_TAGLIST_H
+
+#include <stdbool.h>
+
+#include "base/slice.h"
+#include "base/strbuf.h"
+
+/*
+ * Take one tag off *in: 1 and *tag, *val, borrowed from *in and without
+ * blanks around them; 0 at the end; -1 malformed.
+ */
+int taglist_next(struct slice *in, struct slice *tag, struct slice *val)
+    __attribute__((warn_unused_result));
+
+/* Take one item off a list in a value ("from : to"); false at its end. */
+bool taglist_item(struct slice *val, unsigned char sep, struct slice *item);
+
+/* Base64 with folding white space inside: 0, or -1 if it is not base64 or does
+ * not fit out->max. */
+int taglist_base64(struct slice val, struct strbuf *out)
+    __attribute__((warn_unused_result));
+
+#endif
