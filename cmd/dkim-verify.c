@@ -1,0 +1,129 @@
+/*
+ * dkim-verify - verify a message's DKIM signatures (RFC 6376, 8301, 8463)
+ * usage   dkim-verify [-vw] [-C root] [-s server]
+ * fd 0    a job or a bare message; with -w, a SOCK_SEQPACKET socket of jobs
+ * fd 1    the job with a dkim line for each signature, or those lines alone
+ * exit    0 a signature passes, 1 none does; 100 usage, 111 temporary; as a
+ *         filter 0 whatever the results
+ * rights  user pneu-dns; once started, no files; network: the resolver
+ */
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/confine.h"
+#include "base/die.h"
+#include "base/file.h"
+#include "conf/conf.h"
+#include "conf/resolver.h"
+#include "dkim/verify.h"
+#include "stage/stage.h"
+
+/* Characters of b= that tell signatures apart (RFC 6008 section 4). */
+#define B_SHOWN 12
+#define TRACE_MAX ((size_t)256 * 1024)
+
+static void
+put_hash(struct strbuf *sb, const char *name, const unsigned char *hash)
+{
+	struct strbuf text = STRBUF_INIT(128);
+
+	sb_base64(&text, slice_of(hash, DKIM_HASH_SIZE));
+	tuple_put(sb, name, sb_slice(&text));
+	sb_free(&text);
+}
+
+/* -v: what led to a result. */
+static void
+put_step(struct strbuf *sb, const struct job *j, const struct dkim_result *r)
+{
+	tuple_begin(sb, "step");
+	tuple_puts(sb, "check", "dkim");
+	if (r->sig.raw.n != 0) {
+		tuple_putu(sb, "at", (uint64_t)(r->sig.raw.p - j->msg.p));
+		tuple_putu(sb, "len", r->sig.raw.n);
+	}
+	tuple_opt(sb, "h", r->sig.names);
+	tuple_opt(sb, "query", r->query);
+	tuple_opt(sb, "record", r->record);
+	if (r->hashed_header)
+		put_hash(sb, "header-hash", r->header_hash);
+	if (r->hashed_body)
+		put_hash(sb, "body-hash", r->body_hash);
+	if (r->sig.bh.n == DKIM_HASH_SIZE)
+		put_hash(sb, "bh", r->sig.bh.p);
+	tuple_end(sb);
+}
+
+static void
+put_result(struct strbuf *out, const struct dkim_result *r)
+{
+	tuple_begin(out, "dkim");
+	tuple_puts(out, "result", dkim_status_name(r->status));
+	tuple_opt(out, "domain", r->sig.domain);
+	tuple_opt(out, "selector", r->sig.selector);
+	tuple_opt(out, "alg", r->sig.alg_text);
+	if (r->bits != 0)
+		tuple_putu(out, "bits", r->bits);
+	tuple_opt(out, "identity", r->sig.identity);
+	tuple_opt(out, "b", slice_sub(r->sig.b_text, 0, B_SHOWN));
+	if (r->query.n != 0)
+		tuple_puts(out, "dnssec", r->dnssec ? "yes" : "no");
+	tuple_opt(out, "reason", slice_str(r->reason));
+	tuple_end(out);
+}
+
+static int
+run(void *ctx, struct job *j, struct strbuf *out)
+{
+	struct dkim_result result[DKIM_SIGNATURES_MAX + 1];
+	struct strbuf trace = STRBUF_INIT(TRACE_MAX);
+	struct dns_budget budget;
+	size_t n;
+
+	dns_budget_init(&budget, DNS_MESSAGE_QUERIES, DNS_MESSAGE_MS);
+	n = dkim_verify(j->msg, j->time != 0 ? j->time : clock_unix(), ctx,
+	    &budget, j->arena, result);
+	j->unfavourable = true;
+	for (size_t i = 0; i < n; i++) {
+		if (j->verbose)
+			put_step(&trace, j, &result[i]);
+		put_result(out, &result[i]);
+		j->unfavourable &= result[i].status != DKIM_PASS;
+	}
+	dns_forget(ctx);
+	if (trace.n > 0 && write_all(STDERR_FILENO, sb_slice(&trace)) == -1)
+		j->verbose = false;
+	sb_free(&trace);
+	return EXIT_DONE;
+}
+
+int
+main(int argc, char **argv)
+{
+	static const struct confine cage = { .flags = CONFINE_DNS };
+	struct stage s = { .name = "dkim-verify", .types = "dkim", .run = run,
+		.skip_parts = true };
+	struct stage_opts o = { 0 };
+	const char *servers = NULL, *root = NULL;
+	int ch;
+
+	prog_start(argc, argv, "[-vw] [-C root] [-s server]",
+	    "verify a message's DKIM signatures",
+	    "files: none; network: DNS to the resolver");
+	while ((ch = getopt(argc, argv, "C:s:" STAGE_OPTS)) != -1)
+		switch (ch) {
+		case 'C': root = optarg; break;
+		case 's': servers = optarg; break;
+		default:
+			if (!stage_option(&o, ch, optarg))
+				usage();
+		}
+	if (argc != optind || o.no_message)
+		usage();
+	if ((s.ctx = resolver_open(servers, conf_root(root))) == NULL)
+		die_sys(EXIT_PERM, "unable to use resolver %s",
+		    servers != NULL ? servers : "of conf or resolv.conf");
+	if (confine(&cage) == -1)
+		die_sys(EXIT_TEMP, "unable to confine");
+	return stage_main(&s, &o);
+}
