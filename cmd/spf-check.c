@@ -24,6 +24,12 @@
 
 #define TRACE_MAX ((size_t)256 * 1024) /* of -v, then it is cut */
 
+struct checker {
+	struct dns *dns;
+	struct arena arena;
+	struct slice host; /* name of this host, for %{r}; may be empty */
+};
+
 /* One identity: HELO, or MAIL FROM. */
 struct identity {
 	const char *name;
@@ -83,13 +89,14 @@ check(struct spf_ask *ask, const struct identity *id, struct strbuf *out)
 static int
 run(void *ctx, struct job *j, struct strbuf *out)
 {
+	struct checker *c = ctx;
 	struct strbuf trace = STRBUF_INIT(TRACE_MAX);
 	struct dns_budget budget;
 	struct slice from = job_get(j, "from", "addr");
 	struct spf_ask ask = {
-		.dns = ctx, .budget = &budget, .arena = j->arena,
-		.helo = job_get(j, "client", "helo"), .time = j->time,
-		.trace = j->verbose ? &trace : NULL,
+		.dns = c->dns, .budget = &budget, .arena = j->arena,
+		.receiver = c->host, .helo = job_get(j, "client", "helo"),
+		.time = j->time, .trace = j->verbose ? &trace : NULL,
 	};
 	struct identity helo = { .name = "helo",
 		.domain = canonical(ask.helo, j->arena) };
@@ -100,16 +107,28 @@ run(void *ctx, struct job *j, struct strbuf *out)
 		ask.ip.family = 0;
 	dns_budget_init(&budget, DNS_MESSAGE_QUERIES, DNS_MESSAGE_MS);
 	if (ask.ip.family != 0 && from.n > 0)
-		dns_prefetch(ctx, &budget, mailfrom.domain, DNS_TXT);
+		dns_prefetch(c->dns, &budget, mailfrom.domain, DNS_TXT);
 	r = check(&ask, &helo, out);
 	if (from.n > 0)
 		r = check(&ask, &mailfrom, out);
 	j->unfavourable = r != SPF_PASS;
-	dns_forget(ctx);
+	dns_forget(c->dns);
 	if (trace.n > 0 && write_all(STDERR_FILENO, sb_slice(&trace)) == -1)
 		j->verbose = false;
 	sb_free(&trace);
 	return EXIT_DONE;
+}
+
+/* host name= of the instance, if there is one. */
+static void
+learn_host(struct checker *c, const char *root)
+{
+	struct conf *conf = conf_open(root);
+
+	if (conf == NULL)
+		return;
+	c->host = arena_copy(&c->arena, conf_host(conf, "name"));
+	conf_close(conf);
 }
 
 int
@@ -118,6 +137,7 @@ main(int argc, char **argv)
 	static const struct confine cage = { .flags = CONFINE_DNS };
 	struct stage s = { .name = "spf-check", .types = "spf", .run = run,
 		.skip_message = true, .skip_parts = true };
+	struct checker c = { .dns = NULL };
 	struct stage_opts o = { 0 };
 	const char *servers = NULL, *root = NULL;
 	int ch;
@@ -135,7 +155,9 @@ main(int argc, char **argv)
 		}
 	if (argc != optind)
 		usage();
-	if ((s.ctx = resolver_open(servers, conf_root(root))) == NULL)
+	s.ctx = &c;
+	learn_host(&c, conf_root(root));
+	if ((c.dns = resolver_open(servers, conf_root(root))) == NULL)
 		die_sys(EXIT_PERM, "unable to use resolver %s",
 		    servers != NULL ? servers : "of conf or resolv.conf");
 	if (confine(&cage) == -1)

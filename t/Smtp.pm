@@ -130,11 +130,56 @@ sub session {
 	return bless { fh => $mine, pid => $pid, buf => '' }, 'Smtp::Client';
 }
 
+sub free_port {
+	my $s = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1')
+	    or die "listen: $!\n";
+	return $s->sockport;
+}
+
 sub tcp {
 	my ($self, $port) = @_;
 	my $fh = IO::Socket::INET->new(PeerAddr => "127.0.0.1:$port") or return;
 	binmode $fh;
 	return bless { fh => $fh, buf => '' }, 'Smtp::Client';
+}
+
+# tls-serve and sasl-serve; bob's password is "secret of bob".
+sub services {
+	my ($self) = @_;
+	my $r = $self->{root};
+	mkdir "$r/secret/tls";
+	my $log = `openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 9 -subj /CN=mx -addext subjectAltName=DNS:mx.example.org -keyout $r/secret/tls/mx.key -out $r/secret/tls/mx.crt 2>&1`;
+	$? == 0 or die $log;
+	system("$ENV{PNEU_TOOLS}/passwd-set", $r, $_, "secret of $_") == 0
+	    or die "passwd-set\n" for qw(bob ann);
+	$self->{tls} = $self->start('run/tls', "$bin/tls-serve", '-C', $r);
+	$self->{sasl} = $self->start('run/sasl', "$bin/sasl-serve", '-C', $r);
+}
+
+sub stop {
+	my ($self, $pid) = @_;
+	kill 'KILL', $pid;
+	waitpid $pid, 0;
+	@{$self->{pids}} = grep { $_ != $pid } @{$self->{pids}};
+}
+
+# A client inside TLS, by openssl s_client; options such as -starttls smtp.
+sub tls {
+	my ($self, $port, @opts) = @_;
+	socketpair my $mine, my $its, AF_UNIX, SOCK_STREAM, 0 or die;
+	my $pid = fork // die "fork: $!\n";
+	if ($pid == 0) {
+		open STDIN, '<&', $its or die;
+		open STDOUT, '>&', $its or die;
+		open STDERR, '>', '/dev/null' or die;
+		exec 'openssl', 's_client', '-quiet', '-connect',
+		    "127.0.0.1:$port", '-servername', 'mx.example.org', @opts;
+		die "openssl: $!\n";
+	}
+	close $its;
+	binmode $mine;
+	return bless { fh => $mine, pid => $pid, buf => '', kill => 1 },
+	    'Smtp::Client';
 }
 
 sub DESTROY {
@@ -213,6 +258,7 @@ sub end {
 	my ($self) = @_;
 	close $self->{fh};
 	return 0 unless $self->{pid};
+	kill 'TERM', $self->{pid} if $self->{kill}; # s_client ignores an end
 	waitpid $self->{pid}, 0;
 	return $?;
 }

@@ -28,6 +28,7 @@ static const struct {
 	{ "authzid", 535, "5.7.8", "not allowed to act for that user" },
 	{ "binding", 535, "5.7.7", "channel binding does not match" },
 	{ "protocol", 501, "5.5.4", "malformed authentication data" },
+	{ "scram", 455, "4.7.0", "malformed SCRAM message" },
 	{ "encoding", 501, "5.5.2", "malformed base64" },
 	{ "mechanism", 504, "5.5.4", "mechanism not supported" },
 	{ "tls", 538, "5.7.11", "needs TLS" },
@@ -128,8 +129,18 @@ auth_failed(struct session *s, struct slice mech, const struct tuple *t)
 	struct slice reason = tuple_value(t, "reason");
 	struct slice text = tuple_value(t, "text");
 	uint64_t delay = 0;
+	struct slice data = tuple_value(t, "data"), line;
 	size_t i = 0;
 
+	/* SCRAM's last message, which says why, is one more challenge (RFC
+	 * 5802 section 7); whatever the client answers, it has failed. */
+	if (data.n != 0) {
+		challenge(s, data);
+		if (client_says(s, &line) == 0)
+			return;
+	}
+	if (slice_eqs(reason, "protocol") && slice_starts(mech, S("SCRAM")))
+		reason = S("scram");
 	while (i < COUNTOF(failures) && !slice_eqs(reason, failures[i].reason))
 		i++;
 	auth_log(s, mech, i < COUNTOF(failures) ? failures[i].reason : "temp",

@@ -43,6 +43,9 @@ sb_room(struct strbuf *sb, size_t n)
 {
 	size_t want, cap;
 
+	/* Almost always there is room already. */
+	if (!sb->over && n < sb->cap - sb->n && n <= sb->max - sb->n)
+		return sb->p + sb->n;
 	if (sb->over || n > sb->max || sb->n > sb->max - n) {
 		sb->over = true;
 		return NULL;
@@ -85,7 +88,25 @@ sb_puts(struct strbuf *sb, const char *s)
 void
 sb_putc(struct strbuf *sb, unsigned char c)
 {
-	sb_put(sb, slice_of(&c, 1));
+	unsigned char *room = sb_room(sb, 1);
+
+	if (room == NULL)
+		return;
+	*room = c;
+	sb_grew(sb, 1);
+}
+
+void
+sb_putu(struct strbuf *sb, uint64_t value)
+{
+	unsigned char digits[20]; /* of 2^64 - 1 */
+	size_t i = sizeof(digits);
+
+	do {
+		digits[--i] = (unsigned char)('0' + value % 10);
+		value /= 10;
+	} while (value != 0);
+	sb_put(sb, slice_of(digits + i, sizeof(digits) - i));
 }
 
 void

@@ -34,6 +34,8 @@ char *sb_take(struct strbuf *sb);
 void sb_put(struct strbuf *sb, struct slice s);
 void sb_puts(struct strbuf *sb, const char *s);
 void sb_putc(struct strbuf *sb, unsigned char c);
+/* In decimal. */
+void sb_putu(struct strbuf *sb, uint64_t value);
 void sb_printf(struct strbuf *sb, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 void sb_vprintf(struct strbuf *sb, const char *fmt, va_list ap)

@@ -263,6 +263,12 @@ is_bare(struct slice v)
 	return true;
 }
 
+static bool
+must_escape(unsigned char c, bool utf8)
+{
+	return c == '"' || c == '\\' || is_control(c) || (c >= 0x80 && !utf8);
+}
+
 void
 tuple_quote(struct strbuf *sb, struct slice value)
 {
@@ -274,18 +280,27 @@ tuple_quote(struct strbuf *sb, struct slice value)
 	}
 	utf8 = slice_is_utf8(value);
 	sb_putc(sb, '"');
-	for (size_t i = 0; i < value.n; i++) {
-		unsigned char c = value.p[i];
+	while (value.n != 0) {
+		unsigned char c;
+		size_t i = 0;
 
-		if (c == '"' || c == '\\') {
-			sb_putc(sb, '\\');
+		while (i < value.n && !must_escape(value.p[i], utf8))
+			i++;
+		sb_put(sb, slice_sub(value, 0, i));
+		value = slice_skip(value, i);
+		if (value.n == 0)
+			break;
+		c = value.p[0];
+		value = slice_skip(value, 1);
+		sb_putc(sb, '\\');
+		if (c == '"' || c == '\\')
 			sb_putc(sb, c);
-		} else if (c == '\n')
-			sb_puts(sb, "\\n");
-		else if (is_control(c) || (c >= 0x80 && !utf8))
-			sb_printf(sb, "\\x%02x", c);
-		else
-			sb_putc(sb, c);
+		else if (c == '\n')
+			sb_putc(sb, 'n');
+		else {
+			sb_putc(sb, 'x');
+			sb_hex(sb, slice_of(&c, 1));
+		}
 	}
 	sb_putc(sb, '"');
 }
@@ -308,7 +323,10 @@ tuple_puts(struct strbuf *sb, const char *name, const char *value)
 void
 tuple_putu(struct strbuf *sb, const char *name, uint64_t value)
 {
-	sb_printf(sb, " %s=%llu", name, (unsigned long long)value);
+	sb_putc(sb, ' ');
+	sb_puts(sb, name);
+	sb_putc(sb, '=');
+	sb_putu(sb, value);
 }
 
 void

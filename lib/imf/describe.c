@@ -6,7 +6,6 @@
 #include "imf/date.h"
 #include "imf/field.h"
 #include "imf/lex.h"
-#include "imf/message.h"
 #include "imf/word.h"
 
 /* Addresses stop here, so that the ENVELOPE's other fields fit. */
@@ -28,16 +27,22 @@ static void
 put_quoted(struct strbuf *out, struct slice s)
 {
 	sb_putc(out, '"');
-	for (size_t i = 0; i < s.n; i++) {
-		unsigned char c = s.p[i];
+	while (s.n != 0) {
+		size_t i = 0;
 
-		if (c == '\t')
-			c = ' ';
-		if (c < ' ' || c == 0x7f)
-			continue;
-		if (c == '"' || c == '\\')
+		while (i < s.n && s.p[i] >= ' ' && s.p[i] != 0x7f &&
+		    s.p[i] != '"' && s.p[i] != '\\')
+			i++;
+		sb_put(out, slice_sub(s, 0, i));
+		s = slice_skip(s, i);
+		if (s.n == 0)
+			break;
+		if (s.p[0] == '"' || s.p[0] == '\\') {
 			sb_putc(out, '\\');
-		sb_putc(out, c);
+			sb_putc(out, s.p[0]);
+		} else if (s.p[0] == '\t')
+			sb_putc(out, ' ');
+		s = slice_skip(s, 1);
 	}
 	sb_putc(out, '"');
 }
@@ -179,40 +184,38 @@ put_list(struct form *f, struct slice value, size_t most)
 }
 
 static void
-put_envelope(struct form *f, struct slice header)
+put_envelope(struct form *f, const struct message *m)
 {
 	size_t most = f->out->n + f->lists_max;
-	struct message m;
 
-	message_fields(header, &m);
 	sb_putc(f->out, '(');
-	put_date(f, m.date);
+	put_date(f, m->date);
 	sb_putc(f->out, ' ');
-	put_unstructured(f, m.subject);
+	put_unstructured(f, m->subject);
 	for (size_t i = 0; i < F_LISTS; i++) {
-		struct slice value = m.list[i];
+		struct slice value = m->list[i];
 
 		if (slice_trim(value).n == 0 &&
 		    (i == F_SENDER || i == F_REPLY_TO))
-			value = m.list[F_FROM];
+			value = m->list[F_FROM];
 		sb_putc(f->out, ' ');
 		put_list(f, value, most);
 	}
 	sb_putc(f->out, ' ');
-	put_unstructured(f, m.in_reply_to);
+	put_unstructured(f, m->in_reply_to);
 	sb_putc(f->out, ' ');
-	put_unstructured(f, m.message_id);
+	put_unstructured(f, m->message_id);
 	sb_putc(f->out, ')');
 }
 
 void
-describe_envelope(struct slice header, bool utf8, struct arena *ar,
+describe_envelope(const struct message *fields, bool utf8, struct arena *ar,
     struct strbuf *out)
 {
 	struct form f = { .out = out, .ar = ar, .utf8 = utf8,
 		.lists_max = LISTS_MAX };
 
-	put_envelope(&f, header);
+	put_envelope(&f, fields);
 }
 
 /* In upper case, as it was always written. */
@@ -338,19 +341,23 @@ static const char no_envelope[] =
 static void
 put_message(struct form *f, const struct mime *m, const struct mime_part *p)
 {
+	struct message inner;
+
 	sb_putc(f->out, ' ');
 	if (p->kind != MIME_MESSAGE)
 		sb_printf(f->out, "%s (\"TEXT\" \"PLAIN\" NIL NIL NIL "
 		    "\"7BIT\" 0 0 NIL NIL NIL NIL)", no_envelope);
 	else {
-		if (!f->lean)
-			put_envelope(f, mime_header(m, p->child));
-		else
+		if (!f->lean) {
+			message_fields(mime_header(m, p->child), &inner);
+			put_envelope(f, &inner);
+		} else
 			sb_puts(f->out, no_envelope);
 		sb_putc(f->out, ' ');
 		put_body(f, m, p->child);
 	}
-	sb_printf(f->out, " %zu", p->lines);
+	sb_putc(f->out, ' ');
+	sb_putu(f->out, p->lines);
 }
 
 static void
@@ -369,10 +376,12 @@ put_single(struct form *f, const struct mime *m, const struct mime_part *p)
 		sb_puts(f->out, "\"7BIT\"");
 	else
 		put_upper(f->out, p->encoding_name);
-	sb_printf(f->out, " %zu", p->end - p->body);
-	if (slice_eqs(p->ct.type, "text"))
-		sb_printf(f->out, " %zu", p->lines);
-	else if (slice_eqs(p->ct.type, "message") &&
+	sb_putc(f->out, ' ');
+	sb_putu(f->out, p->end - p->body);
+	if (slice_eqs(p->ct.type, "text")) {
+		sb_putc(f->out, ' ');
+		sb_putu(f->out, p->lines);
+	} else if (slice_eqs(p->ct.type, "message") &&
 	    (slice_eqs(p->ct.subtype, "rfc822") ||
 	    slice_eqs(p->ct.subtype, "global")))
 		put_message(f, m, p);

@@ -17,6 +17,7 @@
 #include "base/arena.h"
 #include "base/slice.h"
 #include "base/strbuf.h"
+#include "imf/message.h"
 #include "imf/mime.h"
 
 /* Bytes of an ENVELOPE or BODYSTRUCTURE; a tuple quotes them to less than
@@ -26,12 +27,12 @@
 #define DESCRIBE_STRING_MAX 1000
 
 /*
- * Append the ENVELOPE for a header. With utf8, text that is not ASCII stands
+ * Append the ENVELOPE of a message with these fields. With utf8, text that is not ASCII stands
  * as UTF-8 (for sessions with UTF8=ACCEPT or IMAP4rev2), else as encoded
  * words. Lists are cut so that DESCRIBE_MAX holds.
  */
-void describe_envelope(struct slice header, bool utf8, struct arena *ar,
-    struct strbuf *out);
+void describe_envelope(const struct message *fields, bool utf8,
+    struct arena *ar, struct strbuf *out);
 
 /* Append the BODYSTRUCTURE; without parameters where they would not fit. */
 void describe_body(const struct mime *m, struct arena *ar,

@@ -11,21 +11,24 @@ static struct slice *
 place(struct message *m, struct slice name)
 {
 	const struct {
-		const char *name;
-		struct slice *value;
-	} others[] = {
-		{ "date", &m->date }, { "subject", &m->subject },
-		{ "message-id", &m->message_id },
-		{ "in-reply-to", &m->in_reply_to },
-		{ "references", &m->references },
+		struct slice name, *value;
+	} fields[] = {
+		{ S("from"), &m->list[F_FROM] },
+		{ S("sender"), &m->list[F_SENDER] },
+		{ S("reply-to"), &m->list[F_REPLY_TO] },
+		{ S("to"), &m->list[F_TO] },
+		{ S("cc"), &m->list[F_CC] },
+		{ S("bcc"), &m->list[F_BCC] },
+		{ S("date"), &m->date },
+		{ S("subject"), &m->subject },
+		{ S("message-id"), &m->message_id },
+		{ S("in-reply-to"), &m->in_reply_to },
+		{ S("references"), &m->references },
 	};
 
-	for (size_t i = 0; i < F_LISTS; i++)
-		if (slice_ieqs(name, message_list_name[i]))
-			return &m->list[i];
-	for (size_t i = 0; i < COUNTOF(others); i++)
-		if (slice_ieqs(name, others[i].name))
-			return others[i].value;
+	for (size_t i = 0; i < COUNTOF(fields); i++)
+		if (slice_ieq(name, fields[i].name))
+			return fields[i].value;
 	return NULL;
 }
 

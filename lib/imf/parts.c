@@ -135,9 +135,9 @@ put_fields(struct writer *w)
 			w->bad++;
 		else
 			w->good++;
-		if (slice_ieqs(f.name, "from"))
+		if (slice_ieq(f.name, S("from")))
 			count_from(w, f.value);
-		else if (slice_ieqs(f.name, "received"))
+		else if (slice_ieq(f.name, S("received")))
 			w->received++;
 	}
 }
@@ -233,12 +233,12 @@ put_envelope(struct writer *w)
 	struct strbuf ascii = STRBUF_INIT(2 * DESCRIBE_MAX);
 	struct strbuf utf8 = STRBUF_INIT(2 * DESCRIBE_MAX);
 
-	describe_envelope(w->header, false, &w->ar, &ascii);
+	describe_envelope(&w->first, false, &w->ar, &ascii);
 	begin(w, "envelope");
 	tuple_put(w->out, "text", sb_slice(&ascii));
 	end(w);
 	if (has_eight_bit(slice_sub(w->header, 0, IMF_HEADER_MAX))) {
-		describe_envelope(w->header, true, &w->ar, &utf8);
+		describe_envelope(&w->first, true, &w->ar, &utf8);
 		begin(w, "envelope-utf8");
 		tuple_put(w->out, "text", sb_slice(&utf8));
 		end(w);

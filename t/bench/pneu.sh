@@ -27,7 +27,7 @@ bench_message() { # bytes
 }
 pneu_make() {
 	local r=$WORK/pneu s
-	mkdir -p "$r"/{conf/domain,conf/account,conf/pipeline,cdb,secret,mail,queue,spool,case,run,log,sv}
+	mkdir -p "$r"/{conf/domain,conf/account,conf/pipeline,cdb,secret,mail,queue,spool,case,run/counters,log,sv}
 	cat >"$r/conf/host" <<E
 host name=$HOST postmaster=u resolver=127.0.0.1:53
 	max-connections=10000 max-connections-per-ip=10000 connection-rate=1000000

@@ -173,6 +173,20 @@ done
 like 'chain of 16 CNAMEs' 0 '^a ip=192.0.2.7 ' a cname5.test
 like 'chain of 17 CNAMEs' 111 'reason="CNAME chain' a cname4.test
 good=$dns_server
+
+# The resolver of an instance.
+n=$((n + 1))
+mkdir -p "$tmp/root/conf" "$tmp/root/cdb"
+printf 'host name=mx.test resolver=127.0.0.1:1 resolver=%s\n' "$good" \
+    >"$tmp/root/conf/host"
+if "$PNEU_BIN/conf-build" -C "$tmp/root" >"$tmp/out" 2>&1 &&
+    "$lookup" -C "$tmp/root" a ok.test >"$tmp/out" 2>&1; then
+	printf 'ok %d - servers of conf\n' "$n"
+else
+	printf 'not ok %d - servers of conf\n' "$n"
+	sed 's/^/# /' "$tmp/out"
+fi
+
 dns_server=127.0.0.1:1,$good
 like 'second server' 0 '^a ip=192.0.2.1 ' a ok.test
 dns_server=127.0.0.1:1

@@ -4,16 +4,10 @@ use strict;
 use warnings;
 use FindBin;
 use lib "$FindBin::Bin/..";
-use IO::Socket::INET;
 use Smtp;
 use Test::More;
 
 my $bin = $ENV{PNEU_BIN};
-
-sub free_port {
-	my $s = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1') or die;
-	return $s->sockport;
-}
 
 sub eventually {
 	my ($seconds, $what) = @_;
@@ -24,7 +18,7 @@ sub eventually {
 	return 0;
 }
 
-my ($port, $secure) = (free_port(), free_port());
+my ($port, $secure) = (Smtp::free_port(), Smtp::free_port());
 my $i = Smtp->instance('max-connections-per-ip=12 connection-rate=60');
 Smtp::spew("$i->{root}/conf/listen", <<"END");
 listen service=smtp ip=127.0.0.1 port=$port name=in.example.org
