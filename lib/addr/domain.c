@@ -150,7 +150,7 @@ struct slice
 domain_unicode(struct slice ascii, struct arena *ar)
 {
 	struct strbuf sb = STRBUF_INIT(DOMAIN_TEXT_MAX);
-	struct slice rest = ascii, label, out;
+	struct slice rest = ascii, label, out, back;
 	bool more;
 
 	if (!has_alabel(ascii))
@@ -162,7 +162,11 @@ domain_unicode(struct slice ascii, struct arena *ar)
 		if (more)
 			sb_putc(&sb, '.');
 	} while (more);
-	out = sb.over ? ascii : arena_copy(ar, sb_slice(&sb));
+	out = arena_copy(ar, sb_slice(&sb));
+	/* U-labels beside an A-label that has none might not lead back. */
+	if (sb.over || domain_ascii(out, ar, &back) == -1 ||
+	    !slice_eq(ascii, back))
+		out = ascii;
 	sb_free(&sb);
 	return out;
 }

@@ -22,6 +22,7 @@ struct parser {
 	bool space;  /* white space before the next word */
 	bool quoted; /* the local part has a quoted string, perhaps empty */
 	bool in_group, in_angle;
+	bool closed; /* ">" was in this entry */
 	bool bad_spec; /* the words are no addr-spec */
 	bool after_dot;
 };
@@ -128,6 +129,7 @@ open_angle(struct parser *p)
 	entry_reset(p);
 	p->comment = SLICE_NONE;
 	p->in_angle = true;
+	p->closed = false;
 }
 
 static struct address *
@@ -151,6 +153,7 @@ close_angle(struct parser *p)
 			set_name(p, a, lex_unquote(p->comment, p->ar));
 	}
 	p->in_angle = false;
+	p->closed = true;
 	entry_reset(p);
 }
 
@@ -165,7 +168,12 @@ end_entry(struct parser *p)
 		l->bad = true;
 		close_angle(p);
 	}
-	if (p->words != 0) {
+	if (p->words != 0 && p->ats == 0 && p->closed) {
+		/* "<a@b.org> Ann": no second address. */
+		l->bad = true;
+		if ((a = last_entry(p)) != NULL && a->name.n == 0)
+			set_name(p, a, sb_slice(&p->phrase));
+	} else if (p->words != 0) {
 		a = entry_new(p, ADDRESS_ONE);
 		if (a != NULL && p->ats == 0) {
 			/* No address at all: keep the words to show. */
@@ -180,6 +188,7 @@ end_entry(struct parser *p)
 	    last_entry(p)->kind == ADDRESS_ONE && last_entry(p)->name.n == 0)
 		set_name(p, last_entry(p), lex_unquote(p->comment, p->ar));
 	p->comment = SLICE_NONE;
+	p->closed = false;
 	entry_reset(p);
 }
 
@@ -195,6 +204,7 @@ open_group(struct parser *p)
 	if ((a = entry_new(p, ADDRESS_GROUP)) != NULL)
 		set_name(p, a, sb_slice(&p->phrase));
 	p->in_group = true;
+	p->closed = false;
 	p->comment = SLICE_NONE;
 	entry_reset(p);
 }

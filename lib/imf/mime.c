@@ -205,22 +205,35 @@ read_fields(struct walk *w, struct mime_part *p)
 	p->encoding = encoding_of(token);
 }
 
-/* The body ends before the delimiter's line and the line end before that. */
+/* The line end before a delimiter belongs to it: where what began at `from'
+ * ends. */
+static size_t
+before_delimiter(const struct walk *w, const struct stop *stop, size_t from)
+{
+	const unsigned char *msg = w->m->msg.p;
+	size_t end = stop->at;
+
+	if (stop->found && end > from && msg[end - 1] == '\n') {
+		end--;
+		if (end > from && msg[end - 1] == '\r')
+			end--;
+	}
+	return end;
+}
+
 static void
 set_end(struct walk *w, struct mime_part *p, const struct stop *stop,
     size_t lines_before)
 {
-	const unsigned char *msg = w->m->msg.p;
+	size_t from = p->body;
 
-	p->end = stop->at;
-	p->lines = stop->lines - lines_before;
-	if (stop->found && p->end > p->body && msg[p->end - 1] == '\n') {
-		p->end--;
-		p->lines--;
-		if (p->end > p->body && msg[p->end - 1] == '\r')
-			p->end--;
-	}
-	if (p->end > p->body && msg[p->end - 1] != '\n')
+	/* "--b", an empty line, "--b--": the line ends the last part's header
+	 * and belongs to the delimiter too; no part sticks out of its parent. */
+	for (const struct mime_part *c = p->child; c != NULL; c = c->next)
+		from = c->end;
+	p->end = before_delimiter(w, stop, from);
+	p->lines = stop->lines - lines_before - (p->end < stop->at);
+	if (p->end > p->body && w->m->msg.p[p->end - 1] != '\n')
 		p->lines++;
 }
 
@@ -333,8 +346,9 @@ entity(struct walk *w, struct mime_part *p, unsigned depth)
 	bool has_body = !stop.found && !at_end(w);
 	size_t lines;
 
-	p->body = stop.found ? stop.at : w->pos;
-	lines = stop.found ? stop.lines : w->lines;
+	p->body = p->end =
+	    stop.found ? before_delimiter(w, &stop, p->at) : w->pos;
+	lines = w->lines;
 	read_fields(w, p);
 	p->kind = kind_of(w, p, depth);
 	if (!has_body)
@@ -353,7 +367,8 @@ entity(struct walk *w, struct mime_part *p, unsigned depth)
 			set_type(p->child, "text", "plain");
 		}
 	}
-	set_end(w, p, &stop, lines);
+	if (has_body)
+		set_end(w, p, &stop, lines);
 	if (p->kind == MIME_MULTIPART && p->child == NULL)
 		add_only_part(w, p);
 	return stop;

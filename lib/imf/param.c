@@ -47,7 +47,7 @@ split_name(struct segment *s, struct slice name)
 
 /*
  * A value without quotes: up to a blank or ';'. Leniency: a file name goes on
- * up to the ';', and what RFC 2045 wants quoted need not be.
+ * up to the ';' or line end, and what RFC 2045 wants quoted need not be.
  */
 static struct slice
 take_bare(struct slice *in, bool filename)
@@ -55,9 +55,8 @@ take_bare(struct slice *in, bool filename)
 	struct slice s = *in;
 	size_t i = 0;
 
-	while (i < s.n && s.p[i] != ';' &&
-	    (filename || !(ascii_isblank(s.p[i]) || s.p[i] == '\r' ||
-	    s.p[i] == '\n')))
+	while (i < s.n && s.p[i] != ';' && s.p[i] != '\r' &&
+	    s.p[i] != '\n' && (filename || !ascii_isblank(s.p[i])))
 		i++;
 	*in = slice_skip(s, i);
 	return slice_rtrim(slice_sub(s, 0, i));
@@ -105,8 +104,9 @@ take_segments(struct slice in, struct arena *ar, struct segments *out)
 		in = slice_skip(in, 1);
 		skip(&in);
 		split_name(s, lex_lower(name, ar));
-		s->value = take_value(&in, slice_eqs(s->name, "name") ||
-		    slice_eqs(s->name, "filename"), ar);
+		s->value = take_value(&in, s->section == -1 && !s->extended &&
+		    (slice_eqs(s->name, "name") ||
+		    slice_eqs(s->name, "filename")), ar);
 		out->count++;
 	}
 }

@@ -33,6 +33,8 @@ static const struct {
 	{ "a@good.org <b@evil.org>", "a@good.org <b@evil.org>" },
 	/* Each "<" counts. */
 	{ "A <a@b.org> B <c@d.org>", "A <a@b.org>, B <c@d.org>" },
+	{ "<a@b.org> Ann", "!Ann <a@b.org>" },
+	{ "<a@b.org> c@d.org", "<a@b.org>, <c@d.org>" },
 	{ "<a@b.org", "!<a@b.org>" },
 	{ "a@b.org>", "!<a@b.org>" },
 	{ "a@b@c.org", "!<>" },
