@@ -134,7 +134,7 @@ my @t;
 for my $u ('ann@example.org', 'eve@example.org') {
 	my @d;
 	for (1 .. 5) { my $b = time; plain($s, $u, 'wrong'); push @d, time - $b }
-	push @t, (sort { $a <=> $b } @d)[2];
+	push @t, (sort { $a <=> $b } @d)[0]; # the least disturbed
 }
 ok($t[0] < 2 * $t[1] && $t[1] < 2 * $t[0], sprintf(
     'a wrong password takes %.1f ms, a stranger %.1f ms', map { $_ * 1000 } @t));
@@ -180,10 +180,14 @@ for (1 .. 20) { my $t = dial();
 ok(plain($s, 'ann@example.org', 'a new secret') =~ /^ok/, 'still there');
 
 # Memory goes back.
-sleep 0.3;
-open(my $h, '<', "/proc/$serve/status");
-my ($rss) = do { local $/; <$h> } =~ /VmRSS:\s+(\d+)/;
-ok($rss < ($bin =~ /asan/ ? 400000 : 16000), "memory of checks is given back ($rss KiB)");
+my ($rss, $most) = (0, $bin =~ /asan/ ? 400000 : 16000);
+for (1 .. 100) {
+	open(my $h, '<', "/proc/$serve/status");
+	($rss) = do { local $/; <$h> } =~ /VmRSS:\s+(\d+)/;
+	last if $rss < $most;
+	sleep 0.1;
+}
+ok($rss < $most, "memory of checks is given back ($rss KiB)");
 ok(get('log') !~ /secret/, 'no password in the log');
 ok(get('log') =~ /^login .*result=credentials .*login=eve\@example.org/m,
     'but who tried');
