@@ -5,6 +5,16 @@
 #include "smtp/command.h"
 #include "smtp/reply.h"
 
+/* exact(), freed at the end. */
+static struct slice copies[256];
+static size_t copied;
+
+static struct slice
+kept(const char *s)
+{
+	return copies[copied++] = exact(s);
+}
+
 static const struct {
 	const char *line;
 	enum smtp_verb verb;
@@ -108,7 +118,7 @@ static void
 test_params(void)
 {
 	for (size_t i = 0; i < COUNTOF(params); i++) {
-		struct slice in = exact(params[i].in);
+		struct slice in = kept(params[i].in);
 		struct strbuf out = STRBUF_INIT(1000);
 		struct smtp_param p;
 		int r;
@@ -180,12 +190,12 @@ main(void)
 	for (size_t i = 0; i < COUNTOF(verbs); i++) {
 		struct smtp_command c;
 
-		smtp_command(exact(verbs[i].line), &c);
+		smtp_command(kept(verbs[i].line), &c);
 		ok(c.verb == verbs[i].verb, "verb of '%s'", verbs[i].line);
 		is(c.arg, verbs[i].arg, "argument");
 	}
 	for (size_t i = 0; i < COUNTOF(paths); i++) {
-		struct slice in = exact(paths[i].in), mailbox = SLICE_NONE;
+		struct slice in = kept(paths[i].in), mailbox = SLICE_NONE;
 		int r = smtp_path(&in, "TO:", &mailbox);
 
 		if (paths[i].mailbox == NULL)
@@ -200,13 +210,13 @@ main(void)
 		int r;
 
 		sb_reset(&out);
-		r = smtp_xtext(exact(xtexts[i].in), &out);
+		r = smtp_xtext(kept(xtexts[i].in), &out);
 		ok(xtexts[i].out == NULL ? r == -1 : r == 0 &&
 		    slice_eqs(sb_slice(&out), xtexts[i].out), "xtext %s",
 		    xtexts[i].in);
 	}
 	for (size_t i = 0; i < COUNTOF(hellos); i++) {
-		struct slice in = exact(hellos[i].in);
+		struct slice in = kept(hellos[i].in);
 
 		ok(smtp_hello_ok(in, false) == hellos[i].domain &&
 		    smtp_hello_ok(in, true) == hellos[i].any, "hello '%s'",
@@ -219,5 +229,7 @@ main(void)
 	ok(!smtp_line_ok(S("a\x1b[m")), "line with ESC");
 	test_replies();
 	sb_free(&out);
+	while (copied != 0)
+		free((void *)(uintptr_t)copies[--copied].p);
 	return done();
 }
