@@ -4,25 +4,88 @@
  * fd 1    the DNS records to publish, as lines of a zone file
  * exit    0 done; 100 it exists, or the configuration would be wrong: nothing
  *         is changed; 111 try again
- * rights  writes conf/, cdb/
+ * rights  writes conf/, cdb/, secret/dkim/
  */
+#include <time.h>
+
 #include "addr/addr.h"
+#include "base/clock.h"
+#include "dkim/key.h"
 #include "edit.h"
+
+#define PEM_MOST 65536
+/* A character-string of a TXT record: RFC 1035 section 3.3. */
+#define TXT_MOST ((size_t)255)
+
+/* Verifiers that do not know Ed25519 (RFC 8463) take the other. */
+struct key {
+	bool ed25519;
+	const char *alg, *suffix;
+	char selector[16];
+	char *path; /* of the private key, once it is written */
+	struct strbuf record; /* what to publish */
+};
+
+static struct key keys[] = {
+	{ true, "ed25519-sha256", "a", "", NULL, STRBUF_INIT(PEM_MOST) },
+	{ false, "rsa-sha256", "b", "", NULL, STRBUF_INIT(PEM_MOST) },
+};
+
+/* A new key in secret/dkim/DOMAIN.SELECTOR; group members of the directory
+ * may read it. */
+static void
+make_key(const char *root, struct slice domain, struct key *k)
+{
+	struct strbuf pem = STRBUF_INIT(PEM_MOST);
+	EVP_PKEY *key = dkim_key_new(k->ed25519, DKIM_RSA_NEW);
+	time_t now = (time_t)clock_unix();
+	struct tm tm;
+	char *tmp;
+
+	gmtime_r(&now, &tm);
+	snprintf(k->selector, sizeof(k->selector), "%d%s", tm.tm_year + 1900,
+	    k->suffix);
+	if (key == NULL || dkim_key_write(key, &pem) == -1 ||
+	    dkim_key_record(key, &k->record) == -1)
+		die(EXIT_TEMP, "unable to make a DKIM key");
+	k->path = xprintf("%s/secret/dkim/%.*s.%s", root, SLICE_ARG(domain),
+	    k->selector);
+	tmp = xprintf("%s.new", k->path);
+	if (file_commit(AT_FDCWD, tmp, k->path, sb_slice(&pem), 0640) == -1)
+		die_sys(EXIT_TEMP, "unable to write %s", k->path);
+	explicit_bzero(pem.p, pem.n);
+	sb_free(&pem);
+	EVP_PKEY_free(key);
+	free(tmp);
+}
+
+static void
+remove_keys(void)
+{
+	for (size_t i = 0; i < COUNTOF(keys); i++)
+		if (keys[i].path != NULL)
+			unlink(keys[i].path);
+}
 
 static void
 put_domain(struct conf_edit *e, struct slice name, bool disabled)
 {
 	struct strbuf sb = STRBUF_INIT(4096);
-	struct slice text;
 
-	if (conf_get(e->conf, "domain", name, &text) == 1)
-		die(EXIT_PERM, "domain %.*s exists", SLICE_ARG(name));
 	tuple_begin(&sb, "domain");
 	tuple_put(&sb, "name", name);
 	tuple_puts(&sb, "separator", "+");
 	if (disabled)
 		tuple_puts(&sb, "disabled", "yes");
 	tuple_end(&sb);
+	for (size_t i = 0; i < COUNTOF(keys); i++) {
+		tuple_begin(&sb, "dkim");
+		tuple_puts(&sb, "selector", keys[i].selector);
+		tuple_put(&sb, "key",
+		    slice_str(strrchr(keys[i].path, '/') + 1));
+		tuple_puts(&sb, "alg", keys[i].alg);
+		tuple_end(&sb);
+	}
 	conf_edit_put(e, "domain", name, sb_slice(&sb));
 	sb_free(&sb);
 }
@@ -64,6 +127,21 @@ put_account(struct conf_edit *e, struct slice domain, const char *account,
 	sb_free(&record);
 }
 
+static void
+print_key(struct strbuf *sb, struct slice domain, const struct key *k)
+{
+	struct slice text = sb_slice(&k->record);
+
+	sb_printf(sb, "%s._domainkey.%.*s. TXT", k->selector,
+	    SLICE_ARG(domain));
+	for (; text.n != 0; text = slice_skip(text, TXT_MOST)) {
+		struct slice part = slice_sub(text, 0, TXT_MOST);
+
+		sb_printf(sb, " \"%.*s\"", SLICE_ARG(part));
+	}
+	sb_putc(sb, '\n');
+}
+
 /* SPF: this host and no other; DMARC: reports wait until they are read. */
 static void
 print_records(struct conf_edit *e, struct slice name)
@@ -75,9 +153,33 @@ print_records(struct conf_edit *e, struct slice name)
 	sb_printf(&sb, "%.*s. TXT \"v=spf1 mx -all\"\n", SLICE_ARG(name));
 	sb_printf(&sb, "_dmarc.%.*s. TXT \"v=DMARC1; p=quarantine\"\n",
 	    SLICE_ARG(name));
+	for (size_t i = 0; i < COUNTOF(keys); i++)
+		print_key(&sb, name, &keys[i]);
 	if (write_all(STDOUT_FILENO, sb_slice(&sb)) == -1)
 		die_sys(EXIT_TEMP, "unable to print the DNS records");
 	sb_free(&sb);
+}
+
+/* What would be wrong is found before keys are made. */
+static void
+check_new(struct conf_edit *e, struct slice name)
+{
+	struct slice text;
+
+	if (conf_get(e->conf, "domain", name, &text) == 1)
+		die(EXIT_PERM, "domain %.*s exists", SLICE_ARG(name));
+}
+
+static void
+commit(struct conf_edit *e)
+{
+	int code;
+
+	if (conf_edit_commit(e) == 0)
+		return;
+	code = report_failure(&e->report, e->root);
+	remove_keys();
+	exit(code);
 }
 
 int
@@ -91,7 +193,7 @@ main(int argc, char **argv)
 
 	prog_start(argc, argv, "[-d] [-C root] domain [account [localpart]]",
 	    "take mail for a domain",
-	    "writes conf/, cdb/; network: none");
+	    "writes conf/, cdb/, secret/dkim/; network: none");
 	while ((ch = getopt(argc, argv, "C:d")) != -1)
 		switch (ch) {
 		case 'C': root = optarg; break;
@@ -102,16 +204,23 @@ main(int argc, char **argv)
 	argv += optind;
 	if (argc < 1 || argc > 3)
 		usage();
-	edit_begin(&e, conf_root(root), NULL);
+	edit_begin(&e, conf_root(root), "secret/dkim");
 	if (domain_ascii(slice_str(argv[0]), &e.ar, &name) == -1 || name.n == 0)
 		die(EXIT_PERM, "not a domain name: %s", argv[0]);
 	if (argc > 1)
 		account_name(slice_str(argv[1]));
-	put_domain(&e, name, disabled);
+	check_new(&e, name);
 	if (argc > 1)
 		put_account(&e, name, argv[1], argc > 2 ? argv[2] : NULL);
-	edit_commit(&e);
+	for (size_t i = 0; i < COUNTOF(keys); i++)
+		make_key(e.root, name, &keys[i]);
+	put_domain(&e, name, disabled);
+	commit(&e);
 	print_records(&e, name);
 	conf_edit_close(&e);
+	for (size_t i = 0; i < COUNTOF(keys); i++) {
+		free(keys[i].path);
+		sb_free(&keys[i].record);
+	}
 	return EXIT_DONE;
 }

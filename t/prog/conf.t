@@ -71,6 +71,20 @@ gives 100 '' \
 run domain-add example.org
 like "$code $out" '^0 example.org. MX 10 mx.example.org.' 'domain-add'
 like "$out" '^example.org. TXT "v=spf1 mx -all"' 'prints records'
+year=$(date -u +%Y)
+like "$out" "^${year}a._domainkey.example.org. TXT \"v=DKIM1; .*k=ed25519" \
+    'a DKIM key, Ed25519'
+like "$out" "^${year}b._domainkey.example.org. TXT \"v=DKIM1; .*\" \"" \
+    'and RSA, in pieces'
+is "$(stat -c %a "$PNEU_ROOT/secret/dkim/example.org.${year}a")" 640 \
+    'the private key is private'
+run domain-add example.com ann
+gives 100 '' 'domain-add: no account ann; name a local part to make it' \
+    'no account'
+run domain-add example.com ann 'a+b'
+like "$code $err" '^100 .*separator' 'a wrong local part'
+is "$(cd "$PNEU_ROOT" && ls secret/dkim conf/domain | grep -c example.com)" 0 \
+    'no key or file is left'
 run domain-add Example.ORG
 gives 100 '' 'domain-add: domain example.org exists' 'exists'
 run domain-add 'a b'
@@ -133,6 +147,9 @@ address addr=list@example.org mailbox=Lists' 'account-list: no account eve' \
     'account-list -v'
 run domain-list
 gives 0 'domain name=example.org separator=+' '' 'domain-list'
+run domain-list -v
+like "$out" "^dkim selector=${year}a key=example.org.${year}a alg=ed25519" \
+    'domain-list -v'
 
 # What the lists print makes the same instance again.
 other=$TMP/other
@@ -183,6 +200,8 @@ run account-rm ..
 gives 100 '' 'account-rm: not the name of an account' 'not the root'
 run domain-rm example.org
 gives 0 '' '' 'domain-rm'
+[ -e "$PNEU_ROOT/secret/dkim/old/example.org.${year}a" ]
+ok $? 'its keys are kept apart'
 run domain-rm example.org
 gives 100 '' 'domain-rm: no domain example.org' 'not twice'
 run domain-add bücher.example new info
