@@ -122,6 +122,11 @@ deps-test:
 
 # The package lists are installed first, so that pkg-config is there when the
 # second make reads this file again.
+# Leaks are looked for by the fuzz targets, which call the same functions a
+# million times; a program that ends gives its memory back.
+export ASAN_OPTIONS ?= detect_leaks=$(if $(filter asan,$(MODE)),0,1):allocator_may_return_null=1
+export UBSAN_OPTIONS ?= print_stacktrace=1
+
 test: deps-test
 	@$(MAKE) --no-print-directory -j$(JOBS) units
 	@$(MAKE) --no-print-directory prove-all

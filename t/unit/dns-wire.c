@@ -49,7 +49,8 @@ packet(unsigned char *buf, unsigned flags, unsigned answers, unsigned more,
 
 	memcpy(buf, head, 12);
 	memcpy(buf + 12, q, 12);
-	memcpy(buf + 24, rest.p, rest.n);
+	if (rest.n != 0)
+		memcpy(buf + 24, rest.p, rest.n);
 	return slice_of(buf, 24 + rest.n);
 }
 
