@@ -144,7 +144,8 @@ run(void *ctx, struct job *j, struct strbuf *out)
 static int
 query(struct dns *d, const char *operand, bool verbose)
 {
-	struct strbuf out = STRBUF_INIT(TRACE_MAX), trace = STRBUF_INIT(TRACE_MAX);
+	struct strbuf out = STRBUF_INIT(TRACE_MAX);
+	struct strbuf trace = STRBUF_INIT(TRACE_MAX);
 	struct arena ar = { 0 };
 	struct dns_budget budget;
 	struct dmarc_ask ask = { .dns = d, .budget = &budget, .arena = &ar,

@@ -168,7 +168,8 @@ main(int argc, char **argv)
 	uint64_t ms = DNS_MESSAGE_MS;
 	int ch, code, second;
 
-	prog_start(argc, argv, "[-C root] [-s server[,server]] [-t ms] type name",
+	prog_start(argc, argv,
+	    "[-C root] [-s server[,server]] [-t ms] type name",
 	    "ask the resolver", "files: none; network: DNS to the resolver");
 	while ((ch = getopt(argc, argv, "C:s:t:")) != -1)
 		switch (ch) {

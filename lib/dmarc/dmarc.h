@@ -26,7 +26,7 @@ struct dmarc_ask {
 	struct dns *dns;
 	struct dns_budget *budget;
 	struct arena *arena;
-	struct strbuf *trace; /* tuple lines "step ..." that explain; may be NULL */
+	struct strbuf *trace; /* tuple lines "step ..."; may be NULL */
 };
 
 /* An identity that SPF or DKIM looked at. */

@@ -40,7 +40,7 @@ struct query {
 	uint16_t id;
 	int fd;
 	bool tcp, no_edns, done;
-	unsigned attempt;  /* server = attempt % count, round = attempt / count */
+	unsigned attempt;  /* % count: server; / count: round */
 	unsigned bad;      /* bit i: server i answered with a failure */
 	int64_t until;     /* end of this attempt */
 	unsigned char out[2 + DNS_QUERY_MAX]; /* by TCP */

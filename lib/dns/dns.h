@@ -37,10 +37,12 @@ struct dns_rr {
 	uint32_t ttl;
 	uint16_t preference;  /* MX; SRV priority */
 	uint16_t weight, port; /* SRV */
-	struct slice name;    /* CNAME, PTR, MX, NS, SRV: lower case, no last dot;
-	                         "." becomes the empty slice. Records whose name
-	                         has a label with a dot, backslash, blank, control
-	                         or non-ASCII byte are left out */
+	/*
+	 * CNAME, PTR, MX, NS, SRV: lower case, no last dot; "." becomes the
+	 * empty slice. Records whose name has a label with a dot, backslash,
+	 * blank, control or non-ASCII byte are left out.
+	 */
+	struct slice name;
 	struct slice text;    /* TXT: strings joined; TLSA: rdata after the
 	                         three octets */
 	uint8_t usage, selector, matching; /* TLSA */

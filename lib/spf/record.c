@@ -26,8 +26,10 @@ static const struct mechanism {
 bool
 spf_is_record(struct slice text)
 {
+	size_t n = sizeof(VERSION) - 1;
+
 	return slice_istarts(text, S(VERSION)) &&
-	    (text.n == sizeof(VERSION) - 1 || text.p[sizeof(VERSION) - 1] == ' ');
+	    (text.n == n || text.p[n] == ' ');
 }
 
 /*
@@ -173,7 +175,8 @@ int
 spf_record_parse(struct slice text, struct arena *ar, struct spf_record *r,
     const char **error, struct slice *where)
 {
-	struct slice in = slice_skip(text, sizeof(VERSION) - 1), term, name, value;
+	struct slice in = slice_skip(text, sizeof(VERSION) - 1);
+	struct slice term, name, value;
 	size_t cap = 0;
 
 	*r = (struct spf_record){ 0 };

@@ -37,7 +37,7 @@ struct spf_ask {
 	struct slice helo;     /* as given */
 	struct slice receiver; /* name of this host; may be empty */
 	int64_t time;          /* Unix seconds */
-	struct strbuf *trace;  /* tuple lines "step ..." that explain; may be NULL */
+	struct strbuf *trace;  /* tuple lines "step ..."; may be NULL */
 };
 
 struct spf_answer {
