@@ -74,7 +74,10 @@ reply_id(struct session *s, int code, const char *ecode, const char *text,
 
 	if (s->slow)
 		pause_ms(s, SLOW_MS);
-	sb_printf(&t, "%s (%s)", text, id);
+	sb_puts(&t, text);
+	/* "delivered as ID" says it already. */
+	if (slice_find(slice_str(text), slice_str(id)) == -1)
+		sb_printf(&t, " (%s)", id);
 	smtp_reply(&s->output, code, ecode, sb_slice(&t));
 	sb_free(&t);
 }

@@ -125,7 +125,7 @@ void transaction_reset(struct session *s);
  */
 int reply(struct session *s, int code, const char *ecode, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
-/* The same with another id, of a job, behind any text. */
+/* The same with the id of a job, behind any text that lacks it. */
 void reply_id(struct session *s, int code, const char *ecode,
     const char *text, const char *id);
 /* A reply whose lines are given, without an enhanced code or an id. */
