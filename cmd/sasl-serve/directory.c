@@ -57,9 +57,7 @@ identify(struct serve *s, struct slice login, struct identity *id)
 		r = -1;
 	else if (addr_parse(login, ADDR_UTF8, &ar, &a) == -1)
 		sb_put(&id->login, login);
-	else if (conf_rcpt(s->conf, &a, &ar, &rcpt) == -1)
-		r = -1;
-	else {
+	else if ((r = conf_rcpt(s->conf, &a, &ar, &rcpt)) == 0) {
 		addr_format(&id->login, &a);
 		if (rcpt.kind == RCPT_LOCAL) {
 			sb_put(&id->account, rcpt.account);

@@ -294,7 +294,7 @@ arm(struct session *c)
 static void
 relay(struct session *c)
 {
-	bool was_stalled = c->out.kept != NULL;
+	bool was_stalled = c->out.kept != NULL, over;
 
 	if (flow_run(c, &c->in, get_tls, put_plain) == -1 ||
 	    flow_run(c, &c->out, get_plain, put_tls) == -1) {
@@ -312,11 +312,10 @@ relay(struct session *c)
 	}
 	if (c->out.eof && !c->out.done && c->out.kept == NULL)
 		end_out(c);
-	if (c->out.done && c->in.done && !c->unheard)
-		session_free(c);
-	else if (c->out.done && plain_gone(c))
+	over = c->out.done && c->in.done && !c->unheard;
+	if (!over && c->out.done && plain_gone(c))
 		linger(c);
-	else if (arm(c) == -1)
+	else if (over || arm(c) == -1)
 		session_free(c);
 }
 

@@ -141,9 +141,8 @@ dkim_key_parse(struct slice text, struct dkim_key *k, const char **error)
 	k->ed25519 = slice_ieqs(r.k, "ed25519");
 	if (r.k.p != NULL && !k->ed25519 && !slice_ieqs(r.k, "rsa"))
 		*error = "key record: unknown key type";
-	else if (r.p.n == 0)
-		return 1; /* revoked */
-	else if ((*error = read_public(r.p, k)) == NULL)
+	else if (r.p.n == 0 /* revoked */ ||
+	    (*error = read_public(r.p, k)) == NULL)
 		return 1;
 	return -1;
 }

@@ -29,5 +29,11 @@ main(void)
 			sb_hex(&all, sb_slice(&out));
 		sb_putc(&all, '\n');
 	}
-	return write_all(1, sb_slice(&all)) == 0 ? 0 : EXIT_TEMP;
+	if (write_all(1, sb_slice(&all)) == -1)
+		return EXIT_TEMP;
+	sb_free(&in);
+	sb_free(&raw);
+	sb_free(&out);
+	sb_free(&all);
+	return 0;
 }

@@ -62,5 +62,8 @@ main(int argc, char **argv)
 	else
 		puts(r == SASL_OK ? "ok" : "more");
 	sasl_free(s);
+	sb_free(&in);
+	sb_free(&out);
+	sb_free(&user);
 	return 0;
 }

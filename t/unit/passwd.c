@@ -54,9 +54,13 @@ refusals(void)
 	};
 	char big[PASSWORD_MAX + 2];
 
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		ok(passwd_set(root, S("ann"), exact(bad[i].password)) == -1 &&
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		struct slice password = exact(bad[i].password);
+
+		ok(passwd_set(root, S("ann"), password) == -1 &&
 		    errno == bad[i].error, "refused: %s", bad[i].name);
+		free((void *)(uintptr_t)password.p);
+	}
 	memset(big, 'x', sizeof(big));
 	ok(passwd_set(root, S("ann"), slice_of(big, PASSWORD_MAX + 1)) == -1 &&
 	    errno == E2BIG, "refused: too long");
