@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <sodium.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -23,6 +24,7 @@
 
 /* smtp-serve and imap-login have 500 processes each by default. */
 #define SESSIONS_MAX 4096u
+#define OTHER_FILES 64u
 #define MEMORY_MAX ((uint64_t)512 * 1024 * 1024)
 
 static const char *const counter_names[] = { "ok", "failed", "limited", "busy",
@@ -37,7 +39,7 @@ on_connection(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	if (conn == -1)
 		return;
-	if (s->sessions >= SESSIONS_MAX || session_new(s, conn) == -1) {
+	if (s->sessions >= s->sessions_most || session_new(s, conn) == -1) {
 		log_error("too many connections on run/sasl");
 		close(conn);
 	}
@@ -53,8 +55,25 @@ on_term(evutil_socket_t sig, short what, void *arg)
 	event_base_loopbreak(s->base);
 }
 
+/*
+ * No more connections than there are descriptors: an accept() that fails for
+ * want of one would be tried for ever.
+ */
+static unsigned
+size_up(struct serve *s)
+{
+	unsigned files = SESSIONS_MAX + OTHER_FILES;
+	struct rlimit rl;
+
+	if (getrlimit(RLIMIT_NOFILE, &rl) == 0 && rl.rlim_max < files)
+		files = (unsigned)rl.rlim_max;
+	s->sessions_most = files > 2 * OTHER_FILES ? files - OTHER_FILES :
+	    files / 2;
+	return files;
+}
+
 static void
-cage(const char *root)
+cage(struct serve *s, const char *root)
 {
 	char *cdb = xprintf("%s/cdb", root);
 	char *auth = xprintf("%s/secret/auth", root);
@@ -63,7 +82,7 @@ cage(const char *root)
 		.flags = CONFINE_ACCEPT | CONFINE_THREADS,
 		.read = read,
 		.memory = MEMORY_MAX,
-		.files = SESSIONS_MAX + 64,
+		.files = size_up(s),
 	};
 
 	if (confine(&c) == -1)
@@ -93,6 +112,7 @@ main(int argc, char **argv)
 	root = conf_root(root);
 	if (sodium_init() == -1)
 		die(EXIT_TEMP, "unable to start libsodium");
+	signal(SIGPIPE, SIG_IGN); /* a log whose reader has gone */
 	mallopt(M_ARENA_MAX, 1); /* threads allocate nothing worth an arena */
 	if ((s.conf = conf_open(root)) == NULL)
 		die_sys(EXIT_TEMP, "unable to open %s/cdb/conf.cdb", root);
@@ -113,7 +133,7 @@ main(int argc, char **argv)
 	free(path);
 	if ((s.base = event_base_new()) == NULL)
 		die(EXIT_TEMP, "unable to make an event loop");
-	cage(root);
+	cage(&s, root);
 	s.checks = checks_start(&s);
 	ev = event_new(s.base, fd, EV_READ | EV_PERSIST, on_connection, &s);
 	term = evsignal_new(s.base, SIGTERM, on_term, &s);

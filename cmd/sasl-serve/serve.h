@@ -23,7 +23,7 @@ struct serve {
 	struct checks *checks;
 	unsigned char secret[PASSWD_KEY]; /* of salts made up for strangers */
 	char dummy[PASSWD_ARGON_MAX]; /* checked for users that do not exist */
-	unsigned sessions;
+	unsigned sessions, sessions_most;
 };
 
 /* directory.c: whose login is this? */

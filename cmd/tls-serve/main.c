@@ -29,7 +29,7 @@
 #define SESSIONS_MOST 20000u
 #define CLIENTS_MOST 4096u
 #define OTHER_FILES 64u
-/* Sessions above this size go straight back to the system when freed. */
+/* Freed memory above this goes back to the system. */
 #define TRIM_BYTES (256 * 1024)
 
 static const char *const counter_names[] = { "ok", "failed", "bytes-in",
@@ -116,7 +116,7 @@ on_connection(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	if (conn == -1)
 		return;
-	if (s->clients >= CLIENTS_MOST) {
+	if (s->clients >= s->clients_most) {
 		log_error("too many connections on run/tls");
 		close(conn);
 	} else if (client_new(s, conn) == -1)
@@ -133,7 +133,10 @@ on_term(evutil_socket_t sig, short what, void *arg)
 	event_base_loopbreak(s->base);
 }
 
-/* As many descriptors as there may be, and as many sessions as fit. */
+/*
+ * As many descriptors as there may be, and no more of anything than fit: an
+ * accept() that fails for want of one would be tried for ever.
+ */
 static unsigned
 size_up(struct serve *s)
 {
@@ -142,8 +145,8 @@ size_up(struct serve *s)
 
 	if (getrlimit(RLIMIT_NOFILE, &rl) == 0 && rl.rlim_max < files)
 		files = (unsigned)rl.rlim_max;
-	s->sessions_most = files > CLIENTS_MOST + OTHER_FILES + 200 ?
-	    (files - CLIENTS_MOST - OTHER_FILES) / 2 : files / 4;
+	s->clients_most = files < 4 * CLIENTS_MOST ? files / 4 : CLIENTS_MOST;
+	s->sessions_most = (files - s->clients_most - OTHER_FILES) / 2;
 	return files;
 }
 
@@ -196,6 +199,7 @@ main(int argc, char **argv)
 	if (optind != argc)
 		usage();
 	root = conf_root(root);
+	signal(SIGPIPE, SIG_IGN); /* OpenSSL writes with write(2) */
 	mallopt(M_TRIM_THRESHOLD, TRIM_BYTES);
 	if ((conf = conf_open(root)) == NULL)
 		die_sys(EXIT_TEMP, "unable to open %s/cdb/conf.cdb", root);

@@ -19,7 +19,7 @@ struct serve {
 	struct certs *certs;
 	struct tls_server *server[SERVICES];
 	struct counters *counters;
-	unsigned clients, sessions, sessions_most;
+	unsigned clients, clients_most, sessions, sessions_most;
 };
 
 /*

@@ -162,6 +162,15 @@ close $in;
 waitpid $pid, 0;
 ok($got eq "closed\n" . (64 << 20) . "\n", 'and then takes all of it', $got);
 
+# A peer that resets while it is sent much.
+for (1 .. 3) {
+	$pid = open3($in, $out, undef, "$tools/tls-peer", $port{$flood}, 'slow');
+	$line = <$out>;
+	kill 'KILL', $pid;
+	waitpid $pid, 0;
+}
+ok(peer("x\n", $e, 'text') =~ /\nx\nclosed/, 'a peer that is gone');
+
 # Failures.
 sub raw { my ($bytes) = @_;
 	my $s = IO::Socket::INET->new(PeerAddr => "127.0.0.1:$e") or die;
