@@ -91,18 +91,18 @@ ok($got =~ /^dkim result=pass domain=example.org selector=r alg=rsa-sha256 bits=
     'the record', $got);
 my (undef, $code) = run($signed, "$bin/dkim-verify", '-s', "127.0.0.1:$port");
 ok($code == 0, 'exit 0 when one passes');
-for ([ 'a body without changes that matter', sub { s/world /world\t  /r }, 'pass pass' ],
+for ([ 'a body without changes that matter', sub { s/^world /world\t  /mr }, 'pass pass' ],
     [ 'a header refolded', sub { s/Subject: Hi  there/SUBJECT:\r\n\tHi there /r },
       'pass pass' ],
     [ 'more empty lines at the end', sub { "$_\r\n\r\n" }, 'pass pass' ],
     [ 'a field in front', sub { "Received: from x\r\n$_" }, 'pass pass' ],
-    [ 'another word', sub { s/world/World/r }, 'fail fail' ],
-    [ 'another Subject', sub { s/Hi/Ho/r }, 'fail fail' ],
+    [ 'another word', sub { s/^world/World/mr }, 'fail fail' ],
+    [ 'another Subject', sub { s/Subject: Hi/Subject: Ho/r }, 'fail fail' ],
     [ 'a second Subject', sub { "Subject: buy\r\n$_" }, 'fail fail' ],
     [ 'a second From', sub { "From: eve\@example.com\r\n$_" }, 'fail fail' ],
     [ 'a Reply-To', sub { "Reply-To: eve\@example.com\r\n$_" }, 'fail fail' ],
     [ 'a To less', sub { s/^To:.*\r\n .*\r\n//mr }, 'fail fail' ],
-    [ 'the signature changed', sub { s/\bt=(\d)/t=9$1/r }, 'fail pass' ],
+    [ 'the signature changed', sub { s/; t=(\d)/; t=9$1/r }, 'fail pass' ],
     ) {
 	my ($name, $change, $want) = @$_;
 	my $m = do { local $_ = $signed; $change->() };
