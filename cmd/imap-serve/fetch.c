@@ -227,7 +227,7 @@ put_text_item(struct session *s, const struct message_text *t,
 		break;
 	default:
 		sb_puts(&s->o, "PREVIEW ");
-		imap_put_string(&s->o, t->preview, utf8_ok(s));
+		imap_put_string(&s->o, slice_trim(t->preview), utf8_ok(s));
 	}
 }
 

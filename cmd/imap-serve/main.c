@@ -173,6 +173,7 @@ serve(const char *root, unsigned most)
 	char *path = xprintf("%s/run/imap", root);
 	char *park = xprintf("%s/run/park", root);
 	int sock = unix_listen(path, 0660), conn;
+	struct pollfd ready = { .fd = sock, .events = POLLIN };
 	unsigned running = 0;
 
 	if (sock == -1)
@@ -181,9 +182,12 @@ serve(const char *root, unsigned most)
 	while (!stop) {
 		while (running > 0 && waitpid(-1, NULL, WNOHANG) > 0)
 			running--;
+		if (poll(&ready, 1, -1) == -1)
+			continue; /* a signal */
 		conn = accept4(sock, NULL, NULL, SOCK_CLOEXEC);
 		if (conn == -1) {
-			if (errno != EINTR && errno != ECONNABORTED) {
+			if (errno != EAGAIN && errno != EINTR &&
+			    errno != ECONNABORTED) {
 				log_sys("accept");
 				poll(NULL, 0, 100); /* out of descriptors */
 			}
