@@ -178,8 +178,11 @@ test_bad(struct queue *q)
 	int good = 0, fd;
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		good += qentry_parse(&e, exact(bad[i]), &why) == 0;
+		struct slice in = exact(bad[i]);
+
+		good += qentry_parse(&e, in, &why) == 0;
 		qentry_free(&e);
+		free((void *)(uintptr_t)in.p);
 	}
 	isnum(good, 0, "bad envelopes are refused");
 	fd = openat(q->dir, "job/cccccccccccccccc", O_WRONLY | O_CREAT, 0600);
@@ -214,10 +217,12 @@ test_filter(struct qtable *t)
 	int good = 0;
 
 	for (size_t i = 0; i < sizeof(durations) / sizeof(durations[0]); i++) {
+		struct slice in = exact(durations[i].text);
 		int64_t s = 0;
-		int r = qduration(exact(durations[i].text), &s);
+		int r = qduration(in, &s);
 
 		good += r == durations[i].r && s == durations[i].s;
+		free((void *)(uintptr_t)in.p);
 	}
 	isnum(good, sizeof(durations) / sizeof(durations[0]), "durations");
 	ok(qfilter_match(&f, e, 5000), "no filter matches");

@@ -37,7 +37,8 @@ test_replies(void)
 	remote_init(&r);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
 		for (size_t step = 1; step < 40; step += 13, total++) {
-			struct slice all = exact(cases[i].in);
+			const struct slice copy = exact(cases[i].in);
+			struct slice all = copy;
 			int res = 0;
 
 			remote_reset(&r);
@@ -55,6 +56,7 @@ test_replies(void)
 				diag("case %zu step %zu: %d %d '%s' '%s'", i,
 				    step, res, r.code, r.ecode,
 				    sb_cstr(&r.text));
+			free((void *)(uintptr_t)copy.p);
 		}
 	isnum(good, total, "replies in every split");
 	remote_free(&r);
@@ -127,7 +129,8 @@ test_dots(void)
 
 	for (size_t i = 0; i < sizeof(dots) / sizeof(dots[0]); i++)
 		for (size_t step = 1; step < 9; step++, total++) {
-			struct slice all = exact(dots[i].in);
+			const struct slice copy = exact(dots[i].in);
+			struct slice all = copy;
 			struct dot d = { 0 };
 
 			sb_reset(&out);
@@ -138,6 +141,7 @@ test_dots(void)
 				good++;
 			else
 				diag("dots %zu step %zu", i, step);
+			free((void *)(uintptr_t)copy.p);
 		}
 	isnum(good, total, "line ends and dots in every split");
 	sb_free(&out);
