@@ -38,10 +38,13 @@ wait_for() { # command ...: at most 15 s
 	done
 }
 cat >"$tmp/zone" <<'XEOF'
-rr name=two.example type=MX value="10 dead.example" value="20 good.example"
-rr name=pref.example type=MX value="10 no.example" value="20 good.example"
+rr name=two.example type=MX value="10 dead.example"
+rr name=two.example type=MX value="20 good.example"
+rr name=pref.example type=MX value="10 no.example"
+rr name=pref.example type=MX value="20 good.example"
 rr name=null.example type=MX value="0 ."
-rr name=self.example type=MX value="10 a.example" value="20 good.example"
+rr name=self.example type=MX value="10 a.example"
+rr name=self.example type=MX value="20 good.example"
 rr name=loose.example type=MX value="10 nowhere.example"
 rr name=implicit.example type=A value=127.0.0.2
 rr name=cname.example type=CNAME value=implicit.example
