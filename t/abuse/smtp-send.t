@@ -22,7 +22,7 @@ my $port = 20000 + $$ % 20000;
 spew("$root/conf/host", "host name=a.example mx-port=$port queue-retry=1h\n");
 is(system("$bin/conf-build", '-C', $root), 0, 'configuration');
 my $fake = open(my $mx, '|-');
-if (!$fake) { setpgrp; open STDOUT, '>', "$root/mx.out"; exec "$top/t/fake-mx", $port, "$root/mx" or die }
+if (!$fake) { open STDOUT, '>', "$root/mx.out"; exec "$top/t/fake-mx", $port, "$root/mx" or die }
 wait_for('fake-mx', sub { slurp("$root/mx.out") =~ /ready/ }) or BAIL_OUT('fake-mx');
 push @pid, spawn("$root/send.log", "$bin/smtp-send", '-C', $root, '-t', 3);
 wait_for('smtp-send', sub { -S "$root/run/send" });
