@@ -128,6 +128,15 @@ make_instance
 # One localserve at a time in one root.
 exec 9>run/localserve.lock
 flock -n 9 || fail "already running in $PNEU_ROOT"
+# A port that someone listens on (proc(5): state 0A).
+for p in 25 587 465 143 993; do
+	p=$((offset + p))
+	! grep -qs "$(printf ':%04X .* 0A ' $p)" /proc/net/tcp /proc/net/tcp6 ||
+	    fail "port $p is taken; choose another PNEU_PORT_OFFSET"
+done
+# Sockets of an earlier run would look as if their service were up.
+rm -f run/inbound run/outbound run/local run/tls run/sasl run/imap run/park \
+    run/send
 trap 'stop; exit 0' INT TERM
 # A session of its own: ^C on the terminal is for us alone.
 setsid runsvdir -P "$PNEU_ROOT/sv" 9>&- &
@@ -143,6 +152,14 @@ pneu runs in $PNEU_ROOT; stop it with ^C
 send    swaks --to pneu@localhost --server 127.0.0.1:$((offset + 25))
 read    curl -k imaps://127.0.0.1:$((offset + 993))/INBOX -u pneu@localhost:pneupneu -X 'FETCH 1:* (FLAGS BODY[])'
 EOF
+tries=0
+for s in inbound outbound local tls sasl imap park send; do
+	until [ -S run/$s ]; do
+		tries=$((tries + 1))
+		[ $tries -lt 300 ] || break 2
+		sleep 0.05
+	done
+done
 mail-probe -s "127.0.0.1:$((offset + 25))" -i "127.0.0.1:$((offset + 143))" \
     -u pneu@localhost pneu@localhost 9>&- <<EOF &
 pneupneu
