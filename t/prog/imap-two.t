@@ -1,0 +1,103 @@
+#!/usr/bin/perl
+# Two sessions on one account: each sees what the other did, and what another
+# program did to the Maildir.
+use strict;
+use warnings;
+use File::Temp 'tempdir';
+use FindBin;
+use lib "$FindBin::Bin/..";
+use Imap;
+use Test::More;
+
+my $root = tempdir(CLEANUP => 1);
+mkdir "$root/run";
+my $a = Imap->serve($root, 'ann');
+my $b = Imap->serve($root, 'ann');
+my $box = "$root/mail/ann/Maildir";
+
+sub says {
+	my ($c, $cmd, $want, $name) = @_;
+	my $all = join "\n", $c->cmd($cmd);
+	like $all, $want, $name or diag $all;
+}
+
+$a->append('INBOX', "Subject: $_\r\n\r\nx\r\n") for 1 .. 4;
+$_->cmd('SELECT INBOX') for $a, $b;
+
+# ---- expunge: numbers hold until b may be told
+$a->cmd('STORE 2 +FLAGS (\Deleted)');
+$a->cmd('EXPUNGE');
+says $b, 'FETCH 3 BODY.PEEK[HEADER.FIELDS (SUBJECT)]', qr/Subject: 3/,
+    'message numbers are as they were';
+says $b, 'SEARCH ALL', qr/^\* SEARCH 1 3 4\nt/, 'no EXPUNGE during SEARCH';
+says $b, 'NOOP', qr/^\* 2 EXPUNGE\nt\d+ OK/, 'NOOP tells the expunge';
+says $b, 'FETCH 2 BODY.PEEK[HEADER.FIELDS (SUBJECT)]', qr/Subject: 3/,
+    'numbers have moved';
+
+# ---- flags, and no echo to the one who set them
+says $a, 'STORE 1 +FLAGS (\Flagged)', qr/^\* 1 FETCH .*Flagged.*\nt/, 'a sets';
+says $a, 'NOOP', qr/^t\d+ OK/, 'a is not told again';
+says $b, 'NOOP', qr/^\* 1 FETCH \(UID 1 FLAGS \(\\Flagged\)\)\nt/, 'b is told';
+$a->cmd('STORE 1 -FLAGS (\Flagged)');
+says $b, 'STORE 1 +FLAGS.SILENT (\Seen)', qr/^\* 1 FETCH .*FLAGS \(\\Seen\)/,
+    '.SILENT shows what another has changed';
+
+# ---- new messages
+$a->append('INBOX', "Subject: 5\r\n\r\nx\r\n");
+says $b, 'SEARCH UNSEEN', qr/^\* 4 EXISTS\n\* SEARCH 2 3 4\nt/,
+    'SEARCH sees what came this moment (Q31)';
+$a->append('Trash', "Subject: moved\r\n\r\nx\r\n");
+$a->cmd('SELECT Trash');
+$a->cmd('MOVE 1 INBOX');
+says $b, 'UID FETCH 6:* UID', qr/UID 6/, 'a moved message shows (Q4)';
+$a->cmd('SELECT INBOX');
+
+# ---- another program
+open my $f, '>', "$box/new/1000.M1.x" or die;
+print $f "Subject: dropped\n\nx\n";
+close $f;
+says $b, 'NOOP', qr/^\* 6 EXISTS\nt/, 'a file in new/ shows';
+my ($file) = glob "$box/cur/*1000.M1.x*";
+$file //= (glob "$box/new/*1000.M1.x*")[0];
+(my $to = $file) =~ s{/(?:new|cur)/([^/:]+).*}{/cur/$1:2,FS};
+rename $file, $to or die;
+says $b, 'NOOP', qr/^\* 6 FETCH \(UID 7 FLAGS \(\\Seen \\Flagged\)\)\nt/,
+    'a renamed file shows its flags';
+unlink $to;
+says $b, 'NOOP', qr/^\* 6 EXPUNGE\nt/, 'a removed file is gone';
+says $a, 'NOOP', qr/5 EXISTS|t\d+ OK/, 'and for the other';
+
+# ---- idle
+$b->send("i IDLE\r\n");
+like $b->line, qr/^\+ /, 'b idles';
+open $f, '>', "$box/new/1001.M2.x" or die;
+print $f "Subject: dropped\n\nx\n";
+close $f;
+like $b->line(5), qr/^\* 6 EXISTS/, 'IDLE shows a file in new/';
+$a->cmd('STORE 1 +FLAGS (\Answered)');
+like $b->line(5), qr/^\* 1 FETCH .*Answered/, 'IDLE shows flags';
+$a->cmd('STORE 2 +FLAGS (\Deleted)');
+like $b->line(5), qr/^\* 2 FETCH .*Deleted/, 'IDLE shows \Deleted';
+$a->cmd('EXPUNGE');
+like $b->line(5), qr/^\* 2 EXPUNGE/, 'IDLE shows the expunge';
+my $d = Imap->serve($root, 'ann');
+$d->cmd('SELECT INBOX');
+$d->send("i IDLE\r\n");
+$d->line;
+is $b->line(0.3), undef, 'a second IDLE does not disturb (Q2)';
+$b->send("DONE\r\n");
+like $b->line, qr/^i OK/, 'DONE';
+$d->close;
+
+# ---- the mailbox goes
+$a->cmd('CREATE x');
+$a->append('x', "Subject: 1\r\n\r\nx\r\n");
+$b->cmd('SELECT x');
+$a->cmd('RENAME x y');
+says $b, 'FETCH 1 UID', qr/^\* 1 FETCH/, 'a renamed mailbox stays selected';
+$a->cmd('DELETE y');
+says $b, 'NOOP', qr/^\* 1 EXPUNGE\n\* OK \[CLOSED\].*\nt/, 'a deleted one ends';
+says $b, 'FETCH 1 UID', qr/^t\d+ NO/, 'nothing is selected';
+says $b, 'SELECT INBOX', qr/READ-WRITE/, 'the session lives';
+$_->close for $a, $b;
+done_testing;
