@@ -28,7 +28,7 @@ trap 'all_down; lib_cleanup' EXIT
 make_host() {
 	local h=$1 user=$2 ip=192.0.2.$3 r=$NETDIR/$1 s
 	mkdir -p "$r"/{conf/domain,conf/account,conf/pipeline,cdb,secret,mail,queue,spool,case,run/counters,log,sv}
-	printf 'host name=mx.%s.test postmaster=%s resolver=127.0.0.1\n' "$h" "$user" >"$r/conf/host"
+	printf 'host name=mx.%s.test resolver=127.0.0.1\n' "$h" >"$r/conf/host"
 	for s in smtp submission submissions imap imaps; do
 		printf 'listen service=%s ip=%s\n' $s "$ip"
 	done >"$r/conf/listen"
@@ -45,7 +45,8 @@ make_host() {
 }
 host_up() {
 	local h=$1 r=$NETDIR/$1
-	PNEU_ROOT=$r th_in "$h" setsid runsvdir -P "$r/sv" >"$r/out" 2>&1 &
+	# Not by th_in: $! must be runsvdir itself.
+	PNEU_ROOT=$r ip netns exec "$th_id-$h" setsid runsvdir -P "$r/sv" >"$r/out" 2>&1 &
 	UP[$h]=$!
 	wait_for 20 ip netns exec "$th_id-$h" bash -c "exec 3<>/dev/tcp/192.0.2.$2/25" &&
 	    wait_for 20 ip netns exec "$th_id-$h" bash -c "exec 3<>/dev/tcp/192.0.2.$2/993"
@@ -119,11 +120,14 @@ User bob@b.test
 Pass secret-bob-1
 SSLType IMAPS
 CertificateFile $NETDIR/b/secret/tls/mx.b.test.crt
+
 IMAPStore far
 Account b
+
 MaildirStore near
 Path $TMP/near/
 Inbox $TMP/near/INBOX
+
 Channel c
 Far :far:
 Near :near:
