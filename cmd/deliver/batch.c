@@ -308,7 +308,12 @@ judge(struct batch *b, size_t job)
 	struct ranges *ranges = arena_alloc(j->arena, sizeof(*ranges));
 
 	head_ranges(j, b->host, SLICE_NONE, ranges);
-	if (slice_eqs(job_get(j, "dmarc", "disposition"), "reject"))
+	/* What the DNS did not say is not refused for good. */
+	if (slice_eqs(job_get(j, "dmarc", "disposition"), "reject") &&
+	    slice_eqs(job_get(j, "dmarc", "result"), "temperror"))
+		b->verdict[job] = job_refuse(j, 451, "4.7.26",
+		    "the policy of the domain in From cannot be looked up");
+	else if (slice_eqs(job_get(j, "dmarc", "disposition"), "reject"))
 		b->verdict[job] = job_refuse(j, 550, "5.7.26",
 		    "the policy of the domain in From refuses this message");
 	else if (ranges->received > HOPS_MAX)

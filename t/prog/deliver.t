@@ -80,6 +80,10 @@ has "$TMP/got" '(TLSv1.3 TLS_AES_256_GCM_SHA384)' 'TLS'
 sed 's/disposition=none/disposition=reject/' "$TMP/job" >"$TMP/job2"
 deliver <"$TMP/job2" >"$TMP/out" 2>"$TMP/err"
 is $? 100 'dmarc refuses'
+sed '/^dmarc/{s/result=[a-z]*/result=temperror/;s/disposition=none/disposition=reject/;}' \
+    "$TMP/job" >"$TMP/job2"
+deliver <"$TMP/job2" >"$TMP/out" 2>"$TMP/err"
+is $? 111 'dmarc in doubt: not for good'
 sed 's/disposition=none/disposition=quarantine/' "$TMP/job" >"$TMP/job2"
 deliver <"$TMP/job2" >"$TMP/out"
 is $? 0 'dmarc quarantines'
