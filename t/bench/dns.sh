@@ -25,6 +25,7 @@ server:
 	local-data: "mx.sink.example. 3600 IN A $SINK"
 	local-data: "sender.example. 3600 IN MX 10 mx.sender.example."
 	local-data: "mx.sender.example. 3600 IN A 127.0.0.1"
+	local-data: "mx.sender.example. 3600 IN A $MX"
 	local-data: 'sender.example. 3600 IN TXT "v=spf1 ip4:127.0.0.0/8 ip4:192.0.2.0/24 -all"'
 	local-data: 'mx.sender.example. 3600 IN TXT "v=spf1 ip4:127.0.0.0/8 ip4:192.0.2.0/24 -all"'
 	local-data: '_dmarc.sender.example. 3600 IN TXT "v=DMARC1; p=reject"'
