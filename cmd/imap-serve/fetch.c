@@ -129,6 +129,8 @@ static bool
 take_items(struct session *s, struct slice *in, struct fetch *f)
 {
 	if (imap_take(in, '(')) {
+		if (imap_take(in, ')'))
+			return true; /* the UID alone, as other servers do */
 		do
 			if (!take_item(s, in, f))
 				return false;

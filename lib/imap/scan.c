@@ -26,7 +26,11 @@ imap_take(struct slice *in, unsigned char c)
 bool
 imap_sp(struct slice *in)
 {
-	return imap_take(in, ' ');
+	if (!imap_take(in, ' '))
+		return false;
+	while (imap_take(in, ' '))
+		;
+	return true;
 }
 
 /* The longest run of bytes that `accepts', at least one. */

@@ -21,6 +21,7 @@
 bool imap_is_atom_char(unsigned char c);
 
 bool imap_take(struct slice *in, unsigned char c);
+/* SP; more of them are let pass, since some clients send two. */
 bool imap_sp(struct slice *in);
 /* True if the next byte is c; takes nothing. */
 bool imap_next(struct slice in, unsigned char c);

@@ -222,7 +222,7 @@ test_dates(void)
 static void
 test_flags(void)
 {
-	static const char *const bad[] = { "(\\*)", "(a", "(a  b)", "(a[]\")",
+	static const char *const bad[] = { "(\\*)", "(a", "(a[]\")",
 		"(\"\\\\Seen\")", "" };
 	struct slice in = S("(\\Seen $Junk x)"), *flags;
 	size_t count;
