@@ -1,5 +1,5 @@
 #!/bin/sh
-# A running instance and the clients that people use: curl, mutt, mbsync,
+# A running instance and the clients that people use: curl, mbsync,
 # offlineimap. And a session that is parked: seen in imap-park, woken by a
 # file in new/ and by its client.
 . "$(dirname "$0")/../lib.sh"
@@ -91,21 +91,6 @@ END
 	is "$(find "$TMP/oi/INBOX" -type f | wc -l)" 1 'offlineimap: one message'
 else
 	skip 2 'no offlineimap'
-fi
-
-if command -v mutt >/dev/null && command -v script >/dev/null; then
-	cat >"$TMP/muttrc" <<END
-set ssl_force_tls ssl_usesystemcerts=no certificate_file=$ROOT/secret/ca.pem
-set imap_user=pneu@localhost imap_pass=pneupneu wait_key=no
-set folder=imaps://localhost:$IMAPS/ spoolfile=+INBOX
-push "<pipe-message>cat >'$TMP/mutt-out'<enter><exit>"
-END
-	HOME=$TMP TERM=vt100 timeout 20 script -qfc "mutt -n -F $TMP/muttrc" \
-	    "$TMP/mutt-screen" >/dev/null 2>&1 </dev/null
-	[ -f "$TMP/mutt-out" ] || : >"$TMP/mutt-out"
-	has "$TMP/mutt-out" 'text of first' 'mutt: reads the message'
-else
-	skip 1 'no mutt'
 fi
 
 # ---- parking: a session in IDLE over TLS
