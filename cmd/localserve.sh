@@ -48,6 +48,7 @@ make_instance() {
 	new conf/host <<EOF
 host name=localhost postmaster=pneu ${PNEU_RESOLVER:+resolver=$PNEU_RESOLVER}
 	max-connections-per-ip=1000 connection-rate=100000
+	dmarc-temperror=accept
 EOF
 	[ -e conf/listen ] || for ip in 127.0.0.1 ::1; do
 		# A kernel without IPv6 has no ::1.

@@ -105,7 +105,7 @@ instance_make() {
 	SMTP=$((OFFSET + 25)) SUBMISSION=$((OFFSET + 587))
 	SUBMISSIONS=$((OFFSET + 465)) IMAP=$((OFFSET + 143)) IMAPS=$((OFFSET + 993))
 	mkdir -p "$ROOT/conf"
-	printf 'host name=localhost postmaster=pneu\n\tmax-connections-per-ip=1000 connection-rate=100000 %s\n' \
+	printf 'host name=localhost postmaster=pneu\n\tmax-connections-per-ip=1000 connection-rate=100000\n\tdmarc-temperror=accept %s\n' \
 	    "${HOST_ATTRS:-}" >"$ROOT/conf/host"
 	PNEU_ROOT=$ROOT PNEU_PORT_OFFSET=$OFFSET localserve -i >"$TMP/made" 2>&1 || {
 		sed 's/^/# /' "$TMP/made"

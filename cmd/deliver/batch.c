@@ -300,6 +300,29 @@ write_job(struct batch *b, size_t job)
 	return 0;
 }
 
+/*
+ * What the policy of the domain in From asks for: true if the job was ended.
+ * What the DNS did not say is not refused for good; an administrator may
+ * choose to take such mail (RFC 9989 section 5.3.5 leaves it to the receiver).
+ */
+static bool
+dmarc_refuses(struct batch *b, size_t job)
+{
+	struct job *j = b->job[job];
+
+	if (!slice_eqs(job_get(j, "dmarc", "disposition"), "reject"))
+		return false;
+	if (!slice_eqs(job_get(j, "dmarc", "result"), "temperror"))
+		b->verdict[job] = job_refuse(j, 550, "5.7.26",
+		    "the policy of the domain in From refuses this message");
+	else if (slice_eqs(conf_host(b->d->conf, "dmarc-temperror"), "accept"))
+		return false;
+	else
+		b->verdict[job] = job_refuse(j, 451, "4.7.26",
+		    "the policy of the domain in From cannot be looked up");
+	return true;
+}
+
 /* What ends a job before anything is written. */
 static void
 judge(struct batch *b, size_t job)
@@ -308,15 +331,11 @@ judge(struct batch *b, size_t job)
 	struct ranges *ranges = arena_alloc(j->arena, sizeof(*ranges));
 
 	head_ranges(j, b->host, SLICE_NONE, ranges);
-	/* What the DNS did not say is not refused for good. */
-	if (slice_eqs(job_get(j, "dmarc", "disposition"), "reject") &&
-	    slice_eqs(job_get(j, "dmarc", "result"), "temperror"))
-		b->verdict[job] = job_refuse(j, 451, "4.7.26",
-		    "the policy of the domain in From cannot be looked up");
-	else if (slice_eqs(job_get(j, "dmarc", "disposition"), "reject"))
-		b->verdict[job] = job_refuse(j, 550, "5.7.26",
-		    "the policy of the domain in From refuses this message");
-	else if (ranges->received > HOPS_MAX)
+	if (dmarc_refuses(b, job)) {
+		b->ended[job] = true;
+		return;
+	}
+	if (ranges->received > HOPS_MAX)
 		b->verdict[job] = job_refuse(j, 550, "5.4.6",
 		    "mail loop: %u Received fields", ranges->received);
 	else if (job_find(j, "rcpt") == NULL)

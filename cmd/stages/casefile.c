@@ -1,6 +1,7 @@
 /*
  * What was judged: envelopes as text, a file an hour; and jobs set aside.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -13,13 +14,36 @@
 #include "base/log.h"
 #include "stages.h"
 
+/* Files are named by the hour, so names in order are hours in order. */
+static void
+forget_old(const char *dir, unsigned days)
+{
+	time_t t = (time_t)(clock_unix() - (int64_t)days * 86400);
+	struct tm tm;
+	char oldest[32];
+	struct dirent *d;
+	DIR *list = opendir(dir);
+
+	if (list == NULL)
+		return;
+	gmtime_r(&t, &tm);
+	strftime(oldest, sizeof(oldest), "%Y%m%d%H", &tm);
+	while ((d = readdir(list)) != NULL)
+		if (strlen(d->d_name) == 10 && d->d_name[0] != '.' &&
+		    strcmp(d->d_name, oldest) < 0 &&
+		    unlinkat(dirfd(list), d->d_name, 0) == -1)
+			log_sys("unable to remove %s/%s", dir, d->d_name);
+	closedir(list);
+}
+
 /*
  * Append the envelope, the reply and an empty line to the hour's file with
  * one write, so that entries of several processes do not mix. A case that
  * cannot be kept is logged; it does not hold up the mail.
  */
 void
-case_write(const char *dir, struct slice envelope, struct slice reply)
+case_write(const char *dir, unsigned days, struct slice envelope,
+    struct slice reply)
 {
 	static int fd = -1;
 	static int64_t hour = -1;
@@ -41,6 +65,7 @@ case_write(const char *dir, struct slice envelope, struct slice reply)
 		if (fd == -1)
 			log_sys("unable to open %s", path);
 		free(path);
+		forget_old(dir, days);
 		hour = now;
 	}
 	if (fd == -1)

@@ -42,7 +42,8 @@ struct entry {
 
 struct jobs {
 	struct pipeline *pipe;
-	const char *spool, *cases;
+	const char *spool, *cases; /* cases: NULL if none are kept */
+	unsigned case_days;
 	struct entry table[JOBS_IN_FLIGHT];
 	uint32_t next;
 	unsigned in_flight;
@@ -51,14 +52,16 @@ struct jobs {
 };
 
 struct jobs *
-jobs_new(struct pipeline *p, const char *spool, const char *cases)
+jobs_new(struct pipeline *p, const char *spool, const char *cases,
+    unsigned case_days)
 {
 	struct jobs *js = xcalloc(1, sizeof(*js));
 	const struct passwd *pw = getpwnam("pneu-net");
 
 	js->pipe = p;
 	js->spool = spool;
-	js->cases = cases;
+	js->cases = case_days != 0 ? cases : NULL;
+	js->case_days = case_days;
 	js->net_uid = pw != NULL ? pw->pw_uid : geteuid();
 	sb_init(&js->env, JOB_ENVELOPE_MAX);
 	sb_init(&js->text, PACKET_MAX);
@@ -121,7 +124,8 @@ answer(struct jobs *js, struct entry *e, int code, const char *ecode,
 		    pread_full(e->fd[ENVELOPE], room, (size_t)st.st_size, 0) ==
 		    0) {
 			sb_grew(&js->env, (size_t)st.st_size);
-			case_write(js->cases, sb_slice(&js->env), line);
+			case_write(js->cases, js->case_days,
+			    sb_slice(&js->env), line);
 		}
 	}
 	tell(e->client, line);

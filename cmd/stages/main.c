@@ -29,6 +29,7 @@
 #include "stages.h"
 
 #define EVENTS 64
+#define CASE_DAYS 14 /* without a configuration */
 #define IDLE_TICK_MS 60000 /* nothing in flight: look after the pools */
 
 /* What an epoll event is about, in the upper half of its data. */
@@ -173,6 +174,18 @@ open_files(void)
 	}
 }
 
+/* conf(5), host case-days; the default where nothing is configured. */
+static unsigned
+case_days(const char *root)
+{
+	struct conf *c = conf_open(root);
+	unsigned days = c != NULL ? (unsigned)conf_host_u64(c, "case-days") :
+	    CASE_DAYS;
+
+	conf_close(c);
+	return days;
+}
+
 static void
 start(struct loop *l, const char *root, const char *name, const char *bin)
 {
@@ -206,7 +219,7 @@ start(struct loop *l, const char *root, const char *name, const char *bin)
 		die_sys(EXIT_TEMP, "unable to listen on %s", sock);
 	watch(l, l->listen, EV_LISTEN, 0);
 	watch(l, l->signals, EV_SIGNAL, 0);
-	l->jobs = jobs_new(&l->pipe, spool, cases);
+	l->jobs = jobs_new(&l->pipe, spool, cases, case_days(root));
 	free(conf);
 	free(sock);
 	free(poison);

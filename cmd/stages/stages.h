@@ -93,7 +93,8 @@ bool pool_waiting(const struct pool *pool);
 
 /* jobs.c */
 struct jobs;
-struct jobs *jobs_new(struct pipeline *p, const char *spool, const char *cases);
+struct jobs *jobs_new(struct pipeline *p, const char *spool, const char *cases,
+    unsigned case_days);
 /* A packet from a client: takes it in, or answers at once. False: client is
  * gone or speaks nonsense, close it. */
 bool jobs_enter(struct jobs *js, int client);
@@ -106,8 +107,9 @@ void jobs_died(struct jobs *js, const struct died *d);
 void jobs_sweep(struct jobs *js, int64_t now);
 unsigned jobs_in_flight(const struct jobs *js);
 
-/* casefile.c */
-void case_write(const char *dir, struct slice envelope, struct slice reply);
+/* casefile.c: a new hour's file also ends those older than `days'. */
+void case_write(const char *dir, unsigned days, struct slice envelope,
+    struct slice reply);
 /* A job that killed two workers: its files under spool/poison. */
 int poison_write(const char *spool, const char *id, struct slice envelope,
     int msg_fd);

@@ -53,6 +53,11 @@ const struct setting settings[] = {
 	    "most of them to one domain" },
 	{ "host", "mx-port", SET_NUMBER, 0, "25", 1, 65535, NULL,
 	    "port of other mail hosts; another only for tests" },
+	{ "host", "quota", SET_SIZE, 0, "0", 0, UINT64_MAX >> 1, NULL,
+	    "bytes of mail an account may keep; 0: no limit" },
+	{ "host", "dmarc-temperror", SET_CHOICE, 0, "defer", 0, 0,
+	    "defer|accept", "mail whose From cannot be judged because the DNS "
+	    "does not answer" },
 	{ "host", "case-days", SET_NUMBER, 0, "14", 0, 3650, NULL,
 	    "days for which the envelopes of judged messages are kept" },
 	/* listen: one for each service and address */
@@ -117,6 +122,8 @@ const struct setting settings[] = {
 	    "the account; also the file's name" },
 	{ "account", "login", SET_TEXT, 0, NULL, 0, 256, NULL,
 	    "if set, no login: the text that is shown instead" },
+	{ "account", "quota", SET_SIZE, 0, NULL, 0, UINT64_MAX >> 1, NULL,
+	    "bytes of mail; 0: no limit; that of host if absent" },
 	{ "account", "uid", SET_NUMBER, 0, NULL, 1, UINT32_MAX - 1, NULL,
 	    "system user whose local programs may submit as the account" },
 	{ "account", "description", SET_TEXT, 0, NULL, 0, TEXT_MOST, NULL,

@@ -84,6 +84,13 @@ sed '/^dmarc/{s/result=[a-z]*/result=temperror/;s/disposition=none/disposition=r
     "$TMP/job" >"$TMP/job2"
 deliver <"$TMP/job2" >"$TMP/out" 2>"$TMP/err"
 is $? 111 'dmarc in doubt: not for good'
+cp "$PNEU_ROOT/conf/host" "$TMP/host"
+sed '/^host /s/$/ dmarc-temperror=accept/' "$TMP/host" >"$PNEU_ROOT/conf/host"
+conf-build
+deliver <"$TMP/job2" >"$TMP/out" 2>"$TMP/err"
+is $? 0 'or taken, where the administrator says so'
+cp "$TMP/host" "$PNEU_ROOT/conf/host"
+conf-build
 sed 's/disposition=none/disposition=quarantine/' "$TMP/job" >"$TMP/job2"
 deliver <"$TMP/job2" >"$TMP/out"
 is $? 0 'dmarc quarantines'

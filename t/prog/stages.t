@@ -5,7 +5,8 @@ set -u
 root=$(mktemp -d)
 pid=
 trap '[ -z "$pid" ] || kill $pid; wait; rm -rf "$root"' EXIT
-mkdir -p "$root/conf/pipeline" "$root/run"
+mkdir -p "$root/conf/pipeline" "$root/run" "$root/case"
+touch "$root/case/2020010100"
 n=0
 ok() { # status text
 	n=$((n + 1))
@@ -47,6 +48,7 @@ done
 load -v >"$root/out"; has 'code=250' 'a job goes through'
 cat "$root"/case/* >"$root/out"
 has '^peer uid=' 'the peer is recorded'
+[ ! -e "$root/case/2020010100" ]; ok $? 'cases of years ago are gone'
 has '^a result=pass from=a@example.net' 'first stage'
 has '^site result=seen' 'filter'
 has '^shadow stage=stage-try line="s result=pass' 'shadow stage recorded apart'
