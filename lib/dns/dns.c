@@ -512,7 +512,7 @@ query_new(struct dns *d, struct dns_budget *b, const struct dns_question *want,
 	return q;
 }
 
-static const struct dns_answer *
+static struct dns_answer *
 no_answer(struct arena *ar, enum dns_status status, const char *reason)
 {
 	struct dns_answer *a = arena_alloc(ar, sizeof(*a));
@@ -523,17 +523,61 @@ no_answer(struct arena *ar, enum dns_status status, const char *reason)
 	return a;
 }
 
+/* The top label of a name in wire form is this one. */
+static bool
+below_top(const struct dns_question *q, struct slice top)
+{
+	struct slice name = slice_of(q->name, q->n);
+
+	while (name.n > 1 && name.p[0] + (size_t)2 < name.n)
+		name = slice_skip(name, name.p[0] + (size_t)1);
+	return name.n == top.n + 2 && slice_eq(slice_sub(name, 1, top.n), top);
+}
+
+/*
+ * Names that mean the same everywhere are never asked for (RFC 6761 sections
+ * 6.3 and 6.4), so that mail on one host needs no resolver: NULL or an answer.
+ */
+static const struct dns_answer *
+special(const struct dns_question *q, struct slice name, struct arena *ar)
+{
+	bool v6 = q->type == DNS_AAAA;
+	struct dns_answer *a;
+	unsigned char *lower;
+
+	if (below_top(q, S("invalid")))
+		return no_answer(ar, DNS_NXDOMAIN, "no such name");
+	if (!below_top(q, S("localhost")))
+		return NULL;
+	if (q->type != DNS_A && !v6)
+		return no_answer(ar, DNS_NODATA, "no such record");
+	a = no_answer(ar, DNS_OK, NULL);
+	name.n -= name.p[name.n - 1] == '.';
+	lower = arena_alloc(ar, name.n);
+	for (size_t i = 0; i < name.n; i++)
+		lower[i] = ascii_lower(name.p[i]);
+	a->canonical = slice_of(lower, name.n);
+	a->rr = arena_alloc(ar, sizeof(*a->rr));
+	a->count = 1;
+	if (ip_parse(v6 ? S("::1") : S("127.0.0.1"), &a->rr->ip) == -1)
+		a->status = DNS_NODATA;
+	return a;
+}
+
 const struct dns_answer *
 dns_query(struct dns *d, struct dns_budget *b, struct slice name,
     enum dns_type type, struct arena *ar)
 {
 	struct dns_question want;
+	const struct dns_answer *known;
 	struct dns_answer *a;
 	struct query *q;
 	const char *why;
 
 	if (dns_question_init(&want, name, type) == -1)
 		return no_answer(ar, DNS_BADNAME, "not a domain name");
+	if ((known = special(&want, name, ar)) != NULL)
+		return known;
 	q = query_find(d, &want);
 	if (q == NULL && (q = query_new(d, b, &want, &why)) == NULL)
 		return no_answer(ar, DNS_LIMIT, why);
@@ -559,6 +603,8 @@ dns_prefetch(struct dns *d, struct dns_budget *b, struct slice name,
 	const char *why;
 
 	if (dns_question_init(&want, name, type) == 0 &&
+	    !below_top(&want, S("localhost")) &&
+	    !below_top(&want, S("invalid")) &&
 	    query_find(d, &want) == NULL && in_flight(d) < FLIGHT_MAX)
 		(void)query_new(d, b, &want, &why);
 }

@@ -5,6 +5,8 @@
  * resolv.conf, by UDP with EDNS0 and AD, by TCP when truncated. An answer is
  * authentic only if the resolver set AD and is trusted: loopback, or
  * host trust-ad=yes. Names are absolute; no search list, no hosts file.
+ * "localhost" and "invalid" and names below them are answered without asking
+ * (RFC 6761 sections 6.3 and 6.4).
  */
 #ifndef DNS_DNS_H
 #define DNS_DNS_H

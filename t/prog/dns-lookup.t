@@ -191,6 +191,12 @@ dns_server=127.0.0.1:1,$good
 like 'second server' 0 '^a ip=192.0.2.1 ' a ok.test
 dns_server=127.0.0.1:1
 like 'no server' 111 'reason="server unreachable"' a ok.test
+like 'localhost is known' 0 '^a ip=127.0.0.1 ' a localhost
+like 'and what is below it' 0 '^aaaa ip=::1 ' aaaa a.Localhost.
+like 'it has no policies' 1 'status=nodata' txt _dmarc.localhost
+like 'invalid is no domain' 1 'status=nxdomain' mx a.invalid
+like 'others are asked for' 111 'status=temp' a localhost.test
+like 'not by their ends' 111 'status=temp' a notlocalhost
 dns_stop
 n=$((n + 1))
 if [ "$(grep -c 'servfail' "$tmp/log")" -eq 1 ]; then
