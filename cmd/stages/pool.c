@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -64,11 +65,18 @@ put_env(const char *name, const char *value)
 /* In the child: descriptors 0, 1, 3 and 4, limits, exec. */
 static void
 become_worker(struct pipeline *p, const struct pool *pool, size_t stage,
-    unsigned seat)
+    unsigned seat, pid_t parent)
 {
 	char number[16];
 	int fd[4], to[4] = { 0, 1, 3, 4 };
 	sigset_t none;
+
+	/*
+	 * If we are killed, who gave us jobs says 451 and gets them again: the
+	 * workers must not go on with them.
+	 */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) == -1 || getppid() != parent)
+		_exit(EXIT_TEMP);
 
 	fd[0] = pool->in[0];
 	fd[1] = pool->last ? -1 : p->pool[stage + 1]->in[1];
@@ -111,7 +119,7 @@ static void
 start_worker(struct pipeline *p, struct pool *pool, size_t stage)
 {
 	unsigned seat = 0;
-	pid_t pid;
+	pid_t self = getpid(), pid;
 
 	while (seat < pool->conf.max && pool->worker[seat].pid != 0)
 		seat++;
@@ -125,7 +133,7 @@ start_worker(struct pipeline *p, struct pool *pool, size_t stage)
 		return;
 	}
 	if (pid == 0)
-		become_worker(p, pool, stage, seat);
+		become_worker(p, pool, stage, seat, self);
 	pool->worker[seat] = (struct worker){ pid, clock_ms() };
 	pool->running++;
 }
