@@ -1,6 +1,7 @@
 /*
  * account-rm - remove an account, its addresses, password and mail
  * usage   account-rm [-k] [-C root] account
+ * fd 2    diagnostics
  * exit    0 removed; 100 no such account, or the configuration would be wrong
  *         (it is the postmaster, or a member of an alias: nothing is changed);
  *         111 try again; what is left is removed by running it again

@@ -1,6 +1,7 @@
 /*
  * address-rm - take an address from its account
  * usage   address-rm [-C root] address
+ * fd 2    diagnostics
  * exit    0 removed; 100 no account has it, or the configuration would be
  *         wrong (it is a member of an alias): nothing is changed; 111 try
  *         again

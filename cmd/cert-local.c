@@ -1,6 +1,7 @@
 /*
  * cert-local - a certificate authority of this machine, and a certificate
  * usage   cert-local [-C root] name ...
+ * fd 2    diagnostics
  * files   secret/ca.key, secret/ca.pem: made if missing; secret/tls/NAME.crt
  *         and NAME.key, NAME the first operand: made if missing or if they
  *         end within 30 days, for all names and addresses given; localhost

@@ -16,9 +16,8 @@
 #include "base/die.h"
 #include "base/file.h"
 #include "base/tuple.h"
-#include "conf/conf.h"
-#include "conf/resolver.h"
 #include "dkim/key.h"
+#include "resolver.h"
 
 #define KEY_FILE_MAX ((size_t)64 * 1024)
 /* Characters in one string of the record; DNS allows 255. */
@@ -138,12 +137,11 @@ record_name(const char *selector, const char *domain, struct arena *ar)
 int
 main(int argc, char **argv)
 {
-	struct confine cage = { 0 };
+	static const struct confine cage = { 0 };
 	const char *selector = "selector", *domain = NULL, *root = NULL;
 	const char *server = NULL;
 	struct arena ar = { 0 };
 	struct strbuf full = STRBUF_INIT(1024);
-	struct dns *d = NULL;
 	bool query = false;
 	int ch;
 
@@ -162,16 +160,11 @@ main(int argc, char **argv)
 		}
 	if (argc - optind != (query ? 2 : 0))
 		usage();
-	if (query) {
-		cage.flags = CONFINE_DNS;
-		if ((d = resolver_open(server, conf_root(root))) == NULL)
-			die_sys(EXIT_PERM, "unable to use that resolver");
-	}
+	if (query)
+		return from_dns(resolver_begin(server, root),
+		    record_name(argv[optind], argv[optind + 1], &ar));
 	if (confine(&cage) == -1)
 		die_sys(EXIT_TEMP, "unable to confine");
-	if (query)
-		return from_dns(d, record_name(argv[optind], argv[optind + 1],
-		    &ar));
 	sb_put(&full, record_name(selector, domain, &ar));
 	if (domain != NULL)
 		sb_putc(&full, '.');

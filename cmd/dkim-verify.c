@@ -10,13 +10,11 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/confine.h"
 #include "base/die.h"
 #include "base/file.h"
-#include "conf/conf.h"
-#include "conf/resolver.h"
 #include "dkim/verify.h"
 #include "stage/stage.h"
+#include "resolver.h"
 
 /* Characters of b= that tell signatures apart (RFC 6008 section 4). */
 #define B_SHOWN 12
@@ -100,7 +98,6 @@ run(void *ctx, struct job *j, struct strbuf *out)
 int
 main(int argc, char **argv)
 {
-	static const struct confine cage = { .flags = CONFINE_DNS };
 	struct stage s = { .name = "dkim-verify", .types = "dkim", .run = run,
 		.skip_parts = true };
 	struct stage_opts o = { 0 };
@@ -120,10 +117,6 @@ main(int argc, char **argv)
 		}
 	if (argc != optind || o.no_message)
 		usage();
-	if ((s.ctx = resolver_open(servers, conf_root(root))) == NULL)
-		die_sys(EXIT_PERM, "unable to use resolver %s",
-		    servers != NULL ? servers : "of conf or resolv.conf");
-	if (confine(&cage) == -1)
-		die_sys(EXIT_TEMP, "unable to confine");
+	s.ctx = resolver_begin(servers, root);
 	return stage_main(&s, &o);
 }

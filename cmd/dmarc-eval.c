@@ -12,14 +12,12 @@
 
 #include "addr/addr.h"
 #include "base/alloc.h"
-#include "base/confine.h"
 #include "base/die.h"
 #include "base/file.h"
-#include "conf/conf.h"
-#include "conf/resolver.h"
 #include "dmarc/dmarc.h"
 #include "dns/dns.h"
 #include "stage/stage.h"
+#include "resolver.h"
 
 #define TRACE_MAX ((size_t)256 * 1024)
 /* Signatures and identities that count; dkim-verify looks at fewer. */
@@ -186,7 +184,6 @@ query(struct dns *d, const char *operand, bool verbose)
 int
 main(int argc, char **argv)
 {
-	static const struct confine cage = { .flags = CONFINE_DNS };
 	struct stage s = { .name = "dmarc-eval", .types = "dmarc", .run = run,
 		.skip_message = true, .skip_parts = true };
 	struct stage_opts o = { 0 };
@@ -194,7 +191,7 @@ main(int argc, char **argv)
 	int ch;
 
 	prog_start(argc, argv, "[-vw] [-C root] [-s server] [-q domain]",
-	    "judge a message by DMARC",
+	    "does an identity that was verified speak for From?",
 	    "files: none; network: DNS to the resolver");
 	while ((ch = getopt(argc, argv, "C:q:s:" STAGE_OPTS)) != -1)
 		switch (ch) {
@@ -207,11 +204,7 @@ main(int argc, char **argv)
 		}
 	if (argc != optind)
 		usage();
-	if ((s.ctx = resolver_open(servers, conf_root(root))) == NULL)
-		die_sys(EXIT_PERM, "unable to use resolver %s",
-		    servers != NULL ? servers : "of conf or resolv.conf");
-	if (confine(&cage) == -1)
-		die_sys(EXIT_TEMP, "unable to confine");
+	s.ctx = resolver_begin(servers, root);
 	if (domain != NULL)
 		return query(s.ctx, domain, o.verbose);
 	return stage_main(&s, &o);

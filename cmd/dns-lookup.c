@@ -14,13 +14,11 @@
 #include "base/alloc.h"
 #include "base/arena.h"
 #include "base/clock.h"
-#include "base/confine.h"
 #include "base/die.h"
 #include "base/file.h"
 #include "base/tuple.h"
-#include "conf/conf.h"
-#include "conf/resolver.h"
 #include "dns/dns.h"
+#include "resolver.h"
 
 #define OUT_MAX ((size_t)4 * 1024 * 1024) /* a 64 KB answer, all escaped */
 
@@ -157,7 +155,6 @@ name_of(const char *operand, enum dns_type type, struct arena *ar)
 int
 main(int argc, char **argv)
 {
-	static const struct confine cage = { .flags = CONFINE_DNS };
 	const struct kind *kind = NULL;
 	const char *servers = NULL, *root = NULL;
 	struct strbuf out = STRBUF_INIT(OUT_MAX);
@@ -170,7 +167,7 @@ main(int argc, char **argv)
 
 	prog_start(argc, argv,
 	    "[-C root] [-s server[,server]] [-t ms] type name",
-	    "ask the resolver", "files: none; network: DNS to the resolver");
+	    "ask the resolver of this host", "files: none; network: DNS to the resolver");
 	while ((ch = getopt(argc, argv, "C:s:t:")) != -1)
 		switch (ch) {
 		case 'C': root = optarg; break;
@@ -189,12 +186,7 @@ main(int argc, char **argv)
 	if (kind == NULL)
 		die(EXIT_PERM, "not a record type: %s", argv[optind]);
 	name = name_of(argv[optind + 1], kind->type, &ar);
-	d = resolver_open(servers, conf_root(root));
-	if (d == NULL)
-		die_sys(EXIT_PERM, "unable to use resolver %s",
-		    servers != NULL ? servers : "of conf or resolv.conf");
-	if (confine(&cage) == -1)
-		die_sys(EXIT_TEMP, "unable to confine");
+	d = resolver_begin(servers, root);
 	dns_budget_init(&b, DNS_MESSAGE_QUERIES, (int)ms);
 	if (kind->second != 0)
 		dns_prefetch(d, &b, name, kind->second);

@@ -1,6 +1,7 @@
 /*
  * domain-rm - remove a domain
  * usage   domain-rm [-C root] domain
+ * fd 2    diagnostics
  * exit    0 removed; 100 no such domain, or addresses in it are left (named;
  *         nothing is changed); 111 try again
  * rights  writes conf/, cdb/, secret/dkim/

@@ -12,13 +12,11 @@
 #include <unistd.h>
 
 #include "addr/addr.h"
-#include "base/confine.h"
 #include "base/die.h"
 #include "base/file.h"
-#include "conf/conf.h"
-#include "conf/resolver.h"
 #include "dns/dns.h"
 #include "stage/stage.h"
+#include "resolver.h"
 
 /*
  * PTR names that are tried. RFC 8601 section 3 knows no limit; the owner of
@@ -156,7 +154,6 @@ run(void *ctx, struct job *j, struct strbuf *out)
 int
 main(int argc, char **argv)
 {
-	static const struct confine cage = { .flags = CONFINE_DNS };
 	struct stage s = { .name = "iprev-check", .types = "iprev", .run = run,
 		.skip_message = true, .skip_parts = true };
 	struct stage_opts o = { 0 };
@@ -164,7 +161,7 @@ main(int argc, char **argv)
 	int ch;
 
 	prog_start(argc, argv, "[-vw] [-n] [-C root] [-s server] [-i ip]",
-	    "check a client's reverse name",
+	    "does the client's address have a name that leads back to it?",
 	    "files: none; network: DNS to the resolver");
 	while ((ch = getopt(argc, argv, "C:s:" STAGE_OPTS)) != -1)
 		switch (ch) {
@@ -176,10 +173,6 @@ main(int argc, char **argv)
 		}
 	if (argc != optind)
 		usage();
-	if ((s.ctx = resolver_open(servers, conf_root(root))) == NULL)
-		die_sys(EXIT_PERM, "unable to use resolver %s",
-		    servers != NULL ? servers : "of conf or resolv.conf");
-	if (confine(&cage) == -1)
-		die_sys(EXIT_TEMP, "unable to confine");
+	s.ctx = resolver_begin(servers, root);
 	return stage_main(&s, &o);
 }

@@ -14,22 +14,7 @@
 
 #include "base/alloc.h"
 #include "base/die.h"
-
-/* The directory this program is in; the others are beside it. */
-static char *
-program_dir(void)
-{
-	static char path[4096];
-	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
-	char *slash;
-
-	if (n <= 0)
-		die_sys(EXIT_TEMP, "unable to read /proc/self/exe");
-	path[n] = '\0';
-	if ((slash = strrchr(path, '/')) != NULL)
-		*slash = '\0';
-	return path;
-}
+#include "base/file.h"
 
 static int
 wanted(const struct dirent *d)
@@ -98,7 +83,8 @@ main(int argc, char **argv)
 	    "run a program of the suite", "nothing kept: runs other programs");
 	if (argc < 2 || argv[1][0] == '-' || strchr(argv[1], '/') != NULL)
 		usage();
-	dir = program_dir();
+	if ((dir = program_dir()) == NULL)
+		die_sys(EXIT_TEMP, "unable to find this program's directory");
 	if (strcmp(argv[1], "help") == 0) {
 		if (argc == 2)
 			return help(dir);

@@ -13,14 +13,13 @@
 #include <unistd.h>
 
 #include "addr/addr.h"
-#include "base/confine.h"
 #include "base/die.h"
 #include "base/file.h"
 #include "conf/conf.h"
-#include "conf/resolver.h"
 #include "dns/dns.h"
 #include "spf/spf.h"
 #include "stage/stage.h"
+#include "resolver.h"
 
 #define TRACE_MAX ((size_t)256 * 1024) /* of -v, then it is cut */
 
@@ -134,7 +133,6 @@ learn_host(struct checker *c, const char *root)
 int
 main(int argc, char **argv)
 {
-	static const struct confine cage = { .flags = CONFINE_DNS };
 	struct stage s = { .name = "spf-check", .types = "spf", .run = run,
 		.skip_message = true, .skip_parts = true };
 	struct checker c = { .dns = NULL };
@@ -143,7 +141,8 @@ main(int argc, char **argv)
 	int ch;
 
 	prog_start(argc, argv, "[-vw] [-n] [-C root] [-s server] [-i ip] "
-	    "[-H helo] [-f address]", "check a client by SPF",
+	    "[-H helo] [-f address]",
+	    "may this client use this name and this sender?",
 	    "files: none; network: DNS to the resolver");
 	while ((ch = getopt(argc, argv, "C:s:" STAGE_OPTS)) != -1)
 		switch (ch) {
@@ -157,10 +156,6 @@ main(int argc, char **argv)
 		usage();
 	s.ctx = &c;
 	learn_host(&c, conf_root(root));
-	if ((c.dns = resolver_open(servers, conf_root(root))) == NULL)
-		die_sys(EXIT_PERM, "unable to use resolver %s",
-		    servers != NULL ? servers : "of conf or resolv.conf");
-	if (confine(&cage) == -1)
-		die_sys(EXIT_TEMP, "unable to confine");
+	c.dns = resolver_begin(servers, root);
 	return stage_main(&s, &o);
 }

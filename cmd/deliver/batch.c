@@ -174,7 +174,7 @@ write_copy(struct batch *b, size_t job, const struct target *t, bool junk)
 	struct ranges *ranges = arena_alloc(j->arena, sizeof(*ranges));
 	struct append *ap;
 	struct copy *c;
-	uint32_t box;
+	uint32_t box = 0;
 	ssize_t g;
 	int number;
 

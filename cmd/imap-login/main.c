@@ -24,8 +24,8 @@
 #include "base/tuple.h"
 #include "conf/conf.h"
 #include "login.h"
+#include "net/front.h"
 
-#define PACKET 2048
 #define CONNECTIONS_MAX 10000 /* then a fresh process takes over */
 #define MEMORY ((uint64_t)256 * 1024 * 1024)
 #define CAGE "opens no file; connects to sockets of the instance; network: " \
@@ -165,26 +165,13 @@ static int
 serve_all(struct services *sv)
 {
 	static struct login l;
-	char text[PACKET];
-	size_t n, count;
+	char text[FRONT_PACKET_MAX];
+	size_t n;
+	int fd, r = 1;
 
 	for (unsigned i = 0; i < CONNECTIONS_MAX && !stopping; i++) {
-		int r, fd;
-
-		if (fd_send(STDIN_FILENO, S("idle\n"), NULL, 0) == -1)
+		if ((r = front_take(text, &n, &fd)) != 1)
 			break;
-		r = fd_recv(STDIN_FILENO, text, sizeof(text), &n, &fd, 1,
-		    &count);
-		if (r == 0 || (r == -1 && errno == EINTR))
-			break;
-		if (r == -1)
-			die_sys(EXIT_TEMP, "unable to receive a connection");
-		if (count != 1)
-			continue;
-		if (fd_send(STDIN_FILENO, S("taken\n"), NULL, 0) == -1) {
-			close(fd);
-			break;
-		}
 		l = (struct login){ .sv = sv, .fd = fd };
 		if (parse_conn(slice_of(text, n), &l) == 0)
 			serve(&l);
@@ -193,6 +180,8 @@ serve_all(struct services *sv)
 			close(fd);
 		}
 	}
+	if (r == -1)
+		die_sys(EXIT_TEMP, "unable to receive a connection");
 	return EXIT_DONE;
 }
 

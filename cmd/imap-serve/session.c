@@ -125,7 +125,7 @@ session_bye(struct session *s, const char *text)
 
 /* ---- replies ---- */
 
-static enum result
+static enum result __attribute__((format(printf, 3, 0)))
 reply(struct session *s, const char *kind, const char *fmt, va_list ap)
 {
 	sb_reset(&s->reply);

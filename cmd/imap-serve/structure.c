@@ -88,7 +88,7 @@ put_leaf(struct strbuf *sb, struct slice in, int depth)
 static bool
 put_structure(struct strbuf *sb, struct slice text, int depth)
 {
-	struct slice el;
+	struct slice el = SLICE_NONE;
 	bool good = true;
 
 	if (depth > STRUCTURE_DEPTH || !imap_take(&text, '(') ||

@@ -1,6 +1,7 @@
 /*
  * queue-run - decide when each queued message is sent, and by whom
  * usage   queue-run [-C root]
+ * fd 2    log lines
  * socket  run/queue: any datagram says that the queue has changed; it may
  *         hold the ids of new entries
  * exit    0 on SIGTERM; 100 bad configuration; 111 try again

@@ -1,6 +1,7 @@
 /*
  * smtp-send - send messages to the mail hosts of a domain (RFC 5321)
  * usage   smtp-send [-C root] [-t seconds]
+ * fd 2    log lines
  * socket  run/send: one worker for each connection; one request at a time,
  *         "send ..." and "rcpt ..." lines with the message's descriptor;
  *         answered by "result ..." lines and "end ..." (lib/README)

@@ -22,9 +22,8 @@
 #include "base/die.h"
 #include "base/fdpass.h"
 #include "base/log.h"
-#include "net/net.h"
+#include "net/front.h"
 
-#define PACKET 2048
 /* Enough for conf.cdb, the buffers and one envelope. */
 #define MEMORY ((uint64_t)512 * 1024 * 1024)
 
@@ -213,29 +212,14 @@ serve(struct server *srv, const struct peer *p, int in, int out)
 static int
 serve_all(struct server *srv)
 {
-	char text[PACKET];
+	char text[FRONT_PACKET_MAX];
 	struct peer p;
-	size_t n, count;
-	int fd;
+	size_t n;
+	int fd, r = 1;
 
 	for (unsigned i = 0; i < CONNECTIONS_MAX && !stopping; i++) {
-		int r = fd_send(STDIN_FILENO, S("idle\n"), NULL, 0);
-
-		if (r == -1)
+		if ((r = front_take(text, &n, &fd)) != 1)
 			break;
-		r = fd_recv(STDIN_FILENO, text, sizeof(text), &n, &fd, 1,
-		    &count);
-
-		if (r == 0 || (r == -1 && errno == EINTR))
-			break;
-		if (r == -1)
-			die_sys(EXIT_TEMP, "unable to receive a connection");
-		if (count != 1)
-			continue;
-		if (fd_send(STDIN_FILENO, S("taken\n"), NULL, 0) == -1) {
-			close(fd);
-			break;
-		}
 		if (parse_conn(srv, slice_of(text, n), &p) == 0)
 			serve(srv, &p, fd, fd);
 		else {
@@ -243,6 +227,8 @@ serve_all(struct server *srv)
 			close(fd);
 		}
 	}
+	if (r == -1)
+		die_sys(EXIT_TEMP, "unable to receive a connection");
 	return EXIT_DONE;
 }
 

@@ -22,6 +22,7 @@
 #include "base/tuple.h"
 #include "conf/conf.h"
 #include "limits.h"
+#include "net/ask.h"
 #include "smtp/command.h"
 
 enum count {
@@ -37,12 +38,6 @@ enum count {
 	COUNT_AUTH,
 	COUNT_AUTH_FAILED,
 	COUNT_TIMEOUTS,
-};
-
-/* A connection to another of our services, made when first needed. */
-struct service {
-	char *path;
-	int fd; /* -1 = none */
 };
 
 /* What lives as long as the process. */
@@ -180,19 +175,5 @@ const char *size_ecode(uint64_t n);
 
 /* data.c */
 void do_data(struct session *s, const struct smtp_command *c);
-
-/*
- * service.c: send one request (with descriptor fd unless -1) and wait for the
- * answer. 0, with *answer in arena memory and a received descriptor in *got
- * (-1 if there was none; got may be NULL); or -1 with errno, and the
- * connection is closed. With `first', a connection that has gone stale is
- * made anew.
- */
-int service_ask(struct service *sv, bool first, struct slice text, int fd,
-    int ms, struct arena *a, struct tuple *answer, int *got)
-    __attribute__((warn_unused_result));
-/* A connected descriptor, or -1: checks that the other end is still there. */
-int service_fd(struct service *sv) __attribute__((warn_unused_result));
-void service_close(struct service *sv);
 
 #endif

@@ -225,27 +225,12 @@ start(struct loop *l, const char *root, const char *name, const char *bin)
 	free(poison);
 }
 
-/* The directory this program is in: the stage programs are beside it. */
-static char *
-program_dir(void)
-{
-	static char path[4096];
-	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
-	char *slash;
-
-	if (n <= 0)
-		die_sys(EXIT_TEMP, "unable to read /proc/self/exe");
-	path[n] = '\0';
-	if ((slash = strrchr(path, '/')) != NULL)
-		*slash = '\0';
-	return path;
-}
-
 int
 main(int argc, char **argv)
 {
 	static struct loop l;
 	const char *root = NULL;
+	char *dir;
 	int ch;
 
 	prog_start(argc, argv, "[-C root] pipeline",
@@ -260,9 +245,11 @@ main(int argc, char **argv)
 		}
 	if (optind + 1 != argc || strchr(argv[optind], '/') != NULL)
 		usage();
+	if ((dir = program_dir()) == NULL)
+		die_sys(EXIT_TEMP, "unable to find this program's directory");
 	open_files();
 	l.pipe.name = argv[optind];
-	start(&l, conf_root(root), argv[optind], program_dir());
+	start(&l, conf_root(root), argv[optind], dir);
 	run(&l);
 	return EXIT_DONE;
 }

@@ -2,9 +2,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "base/alloc.h"
 
 int
 write_all(int fd, struct slice s)
@@ -189,6 +192,23 @@ dir_make(int dir, const char *path, mode_t mode)
 	free(copy);
 	errno = e;
 	return r;
+}
+
+char *
+program_dir(void)
+{
+	char self[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self));
+	ptrdiff_t slash;
+
+	if (n == -1)
+		return NULL;
+	slash = slice_rchr(slice_of(self, (size_t)n), '/');
+	if (n == sizeof(self) || slash == -1) {
+		errno = ENAMETOOLONG;
+		return NULL;
+	}
+	return xprintf("%.*s", (int)slash, self);
 }
 
 int

@@ -36,6 +36,12 @@ int dir_sync(int dir, const char *path) MUST_USE;
 /* mkdir -p below dir; existing directories are fine. */
 int dir_make(int dir, const char *path, mode_t mode) MUST_USE;
 
+/*
+ * The directory that the running program is in, where the suite's other
+ * programs are too; the caller frees it. NULL with errno.
+ */
+char *program_dir(void) MUST_USE;
+
 /* An anonymous file in memory that can be sealed, close-on-exec. */
 int memfd_new(const char *name) MUST_USE;
 /* After this no one can change the bytes or the size. */

@@ -5,7 +5,7 @@
 
 #include "base/die.h"
 
-static const char digits[] = "abcdefghijklmnopqrstuvwxyz234567";
+static const char digits[32] = "abcdefghijklmnopqrstuvwxyz234567";
 
 void
 random_bytes(void *p, size_t n)
@@ -42,7 +42,7 @@ rid_ok(struct slice s)
 	if (s.n != RID_LEN || ascii_isdigit(s.p[0]))
 		return false;
 	for (size_t i = 0; i < s.n; i++)
-		if (memchr(digits, s.p[i], 32) == NULL)
+		if (memchr(digits, s.p[i], sizeof(digits)) == NULL)
 			return false;
 	return true;
 }

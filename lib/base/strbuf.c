@@ -170,18 +170,6 @@ sb_base64(struct strbuf *sb, struct slice s)
 	}
 }
 
-static int
-base64_value(unsigned char c)
-{
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (ascii_isdigit(c))
-		return c - '0' + 52;
-	return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
 int
 sb_unbase64(struct strbuf *sb, struct slice s)
 {
@@ -194,7 +182,7 @@ sb_unbase64(struct strbuf *sb, struct slice s)
 		if (s.n == 4 && s.p[3] == '=')
 			pad = s.p[2] == '=' ? 2 : 1;
 		for (int i = 0; i < 4; i++) {
-			v[i] = i < 4 - pad ? base64_value(s.p[i]) : 0;
+			v[i] = i < 4 - pad ? ascii_base64(s.p[i]) : 0;
 			if (v[i] == -1)
 				return -1;
 			bits = bits << 6 | (unsigned long)v[i];

@@ -261,7 +261,7 @@ static bool
 parse_time(struct slice v, uint64_t *sum)
 {
 	static const struct {
-		char unit;
+		unsigned char unit;
 		unsigned seconds;
 	} units[] = { { 'd', DAY }, { 'h', 3600 }, { 'm', 60 }, { 's', 1 } };
 	size_t at = 0;

@@ -16,30 +16,18 @@ word_unq(struct strbuf *out, struct slice text)
 {
 	for (size_t i = 0; i < text.n; i++) {
 		unsigned char c = text.p[i];
+		bool pair = c == '=' && i + 2 < text.n;
+		int high = pair ? ascii_hex(text.p[i + 1]) : -1;
+		int low = pair ? ascii_hex(text.p[i + 2]) : -1;
 
 		if (c == '_')
 			sb_putc(out, ' ');
-		else if (c == '=' && i + 2 < text.n &&
-		    ascii_hex(text.p[i + 1]) != -1 &&
-		    ascii_hex(text.p[i + 2]) != -1) {
-			sb_putc(out, (unsigned char)(ascii_hex(text.p[i + 1])
-			    << 4 | ascii_hex(text.p[i + 2])));
+		else if (high != -1 && low != -1) {
+			sb_putc(out, (unsigned char)(high << 4 | low));
 			i += 2;
 		} else
 			sb_putc(out, c);
 	}
-}
-
-static int
-base64_value(unsigned char c)
-{
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (ascii_isdigit(c))
-		return c - '0' + 52;
-	return c == '+' ? 62 : c == '/' ? 63 : -1;
 }
 
 void
@@ -48,7 +36,7 @@ word_unb(struct strbuf *out, struct slice text)
 	unsigned bits = 0, have = 0;
 
 	for (size_t i = 0; i < text.n; i++) {
-		int v = base64_value(text.p[i]);
+		int v = ascii_base64(text.p[i]);
 
 		if (v == -1)
 			continue;

@@ -29,6 +29,16 @@ is_stale(int fd)
 	    errno != EAGAIN;
 }
 
+int
+service_fd(struct service *sv)
+{
+	if (sv->fd != -1 && is_stale(sv->fd))
+		service_close(sv);
+	if (sv->fd == -1)
+		sv->fd = unix_connect(sv->path);
+	return sv->fd;
+}
+
 static int
 receive(int sock, int ms, struct arena *ar, struct tuple *answer, int *got)
 {
@@ -63,16 +73,12 @@ int
 service_ask(struct service *sv, bool first, struct slice text, int fd, int ms,
     struct arena *ar, struct tuple *answer, int *got)
 {
-	int e;
+	int sock = first ? service_fd(sv) : sv->fd, e;
 
-	if (first && sv->fd != -1 && is_stale(sv->fd))
-		service_close(sv);
-	if (first && sv->fd == -1)
-		sv->fd = unix_connect(sv->path);
-	if (sv->fd == -1)
+	if (sock == -1)
 		return -1;
-	if (fd_send(sv->fd, text, &fd, fd != -1) == 0 &&
-	    receive(sv->fd, ms, ar, answer, got) == 0)
+	if (fd_send(sock, text, &fd, fd != -1) == 0 &&
+	    receive(sock, ms, ar, answer, got) == 0)
 		return 0;
 	e = errno;
 	service_close(sv);

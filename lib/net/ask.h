@@ -27,6 +27,11 @@ struct service {
 int service_ask(struct service *sv, bool first, struct slice text, int fd,
     int ms, struct arena *ar, struct tuple *answer, int *got)
     __attribute__((warn_unused_result));
+/*
+ * The connected descriptor, for what is no question with one answer; -1 with
+ * errno. A stale connection is replaced.
+ */
+int service_fd(struct service *sv) __attribute__((warn_unused_result));
 void service_close(struct service *sv);
 
 #endif

@@ -60,4 +60,14 @@ int front_listen(struct front *f, const char *service, const struct ip *ip,
 int front_run(struct front *f) __attribute__((warn_unused_result));
 void front_free(struct front *f);
 
+/* The child's half of it. */
+#define FRONT_PACKET_MAX 2048
+/*
+ * Say idle on fd 0, wait for a connection, say taken: 1 with the packet in
+ * `text' and the caller's descriptor in *fd; 0 when the listener has closed or
+ * a signal came; -1 with errno.
+ */
+int front_take(char text[FRONT_PACKET_MAX], size_t *n, int *fd)
+    __attribute__((warn_unused_result));
+
 #endif

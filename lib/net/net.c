@@ -126,7 +126,7 @@ int
 net_name(int fd, int local, struct ip *ip, uint16_t *port)
 {
 	static const unsigned char mapped[12] = { [10] = 0xff, [11] = 0xff };
-	union sockaddr_any u;
+	union sockaddr_any u = { .sa.sa_family = AF_UNSPEC };
 	socklen_t len = sizeof(u);
 	int r;
 

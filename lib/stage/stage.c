@@ -93,7 +93,7 @@ wire_lines(struct slice msg)
 	ptrdiff_t lf = slice_chr(msg, '\n');
 	size_t n;
 
-	if (lf == -1 || (lf > 0 && msg.p[lf - 1] == '\r'))
+	if (msg.n == 0 || lf == -1 || (lf > 0 && msg.p[lf - 1] == '\r'))
 		return msg;
 	for (size_t i = 0; i < msg.n; i++) {
 		if (msg.p[i] == '\n' && (i == 0 || msg.p[i - 1] != '\r'))

@@ -180,7 +180,7 @@ take_dir(struct wtx *w, struct box *list, size_t count,
     const struct dirs *dirs, struct slice dir)
 {
 	struct strbuf text = STRBUF_INIT(PATH_MAX_BYTES);
-	struct slice name;
+	struct slice name = SLICE_NONE;
 	struct box_file f;
 	struct box *moved, b;
 	int r = maildir_to_name(dir, &text);

@@ -281,7 +281,7 @@ static const struct {
 
 static const struct {
 	unsigned flag;
-	char letter;
+	unsigned char letter;
 } letters[] = { /* in the order in which they stand in a name */
 	{ FLAG_DRAFT, 'D' },
 	{ FLAG_FLAGGED, 'F' },

@@ -486,25 +486,25 @@ static int
 tomb_trim(struct wtx *w, struct box *b)
 {
 	struct walk k;
-	struct tomb t;
+	struct tomb t = { 0 };
 	uint32_t most = b->tombstones / 2;
-	int r;
 
 	if (walk_begin(w->a, w->txn, DB_CHANGE, b->id, 0, 8, &k) == -1)
 		return -1;
-	while (b->tombstones > most && (r = walk_next(&k)) == 1) {
+	while (b->tombstones > most && walk_next(&k) == 1) {
 		uint32_t uid = key_u32(&k.k, 12);
+		int r = tomb_get(w->a, w->txn, b->id, uid, &t);
 
-		if ((r = tomb_get(w->a, w->txn, b->id, uid, &t)) == -1)
+		if (r == -1)
 			break;
 		if (r == 0)
 			continue;
 		b->trimmed = t.modseq;
 		b->adopt = 0;
-		b->tombstones--;
-		if ((r = index_errno(mdb_cursor_del(k.c, 0))) == -1 ||
-		    (r = del(w, DB_GONE, b->id, uid)) == -1)
+		if (index_errno(mdb_cursor_del(k.c, 0)) == -1 ||
+		    del(w, DB_GONE, b->id, uid) == -1)
 			break;
+		b->tombstones--;
 	}
 	walk_end(&k);
 	return b->tombstones > most ? -1 : 0;

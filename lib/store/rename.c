@@ -171,6 +171,16 @@ sub_off(struct wtx *w, struct slice name, bool *was)
 	return *was ? sub_put(w, name, false) : 0;
 }
 
+/* Undo the move of a removed mailbox; what fails here account_sync() mends. */
+static void
+put_back(struct account *a, const struct strbuf *gone, const struct strbuf *dir)
+{
+	int e = errno;
+
+	(void)renameat(a->dir, sb_cstr(gone), a->maildir, sb_cstr(dir));
+	errno = e;
+}
+
 int
 mailbox_remove(struct account *a, uint32_t id)
 {
@@ -213,17 +223,15 @@ mailbox_remove(struct account *a, uint32_t id)
 	if (dir_sync(a->maildir, ".") == -1)
 		goto fail;
 	r = wtx_commit(&w);
-	if (r == -1 && moved && renameat(a->dir, sb_cstr(&to), a->maildir,
-	    sb_cstr(&from)) == -1)
-		r = -1; /* account_sync() puts it back */
+	if (r == -1 && moved)
+		put_back(a, &to, &from);
 	if (r == 0)
 		bell_ring(a);
 	goto out;
 fail:
 	r = -1;
-	if (moved && renameat(a->dir, sb_cstr(&to), a->maildir,
-	    sb_cstr(&from)) == -1)
-		moved = false;
+	if (moved)
+		put_back(a, &to, &from);
 	wtx_abort(&w);
 out:
 	sb_free(&from);

@@ -31,10 +31,16 @@ th_possible() {
 			return 1
 		}
 	done
-	if ip netns add "$th_id-try" 2>/dev/null; then
-		ip netns del "$th_id-try"
-	else
+	if ! ip netns add "$th_id-try" 2>/dev/null; then
 		echo 'no network namespaces here'
+		return 1
+	fi
+	# In a chroot, whose / is no mount point, exec fails.
+	ip netns exec "$th_id-try" true 2>/dev/null
+	th_status=$?
+	ip netns del "$th_id-try"
+	if [ $th_status -ne 0 ]; then
+		echo 'no mount namespaces here'
 		return 1
 	fi
 }
