@@ -9,6 +9,7 @@
 #include "dkim/taglist.h"
 
 #define ED25519_SIZE 32
+#define KEYS_KEPT 16 /* RSA keys that stay decoded, under 2 KiB each */
 
 const char *
 dkim_alg_name(enum dkim_alg a)
@@ -80,7 +81,7 @@ lists(struct slice list, const char *word)
 
 /* p= of RSA is a SubjectPublicKeyInfo, or (erratum 3017) the bare RSA key. */
 static EVP_PKEY *
-rsa_public(struct slice der)
+rsa_decode(struct slice der)
 {
 	const unsigned char *p = der.p;
 	EVP_PKEY *key = d2i_PUBKEY(NULL, &p, (long)der.n);
@@ -95,6 +96,39 @@ rsa_public(struct slice der)
 		key = NULL;
 	}
 	ERR_clear_error();
+	return key;
+}
+
+/*
+ * Keys met last. To decode one costs OpenSSL 3 several times what to verify a
+ * signature with it does, and much mail comes from few signers. The bytes are
+ * compared whole, so a key kept is the key given.
+ */
+static struct {
+	struct strbuf der;
+	EVP_PKEY *key;
+} kept[KEYS_KEPT];
+static size_t kept_next;
+
+static EVP_PKEY *
+rsa_public(struct slice der)
+{
+	EVP_PKEY *key;
+
+	for (size_t i = 0; i < KEYS_KEPT; i++)
+		if (kept[i].key != NULL &&
+		    slice_eq(sb_slice(&kept[i].der), der))
+			return EVP_PKEY_up_ref(kept[i].key) == 1 ?
+			    kept[i].key : NULL;
+	key = rsa_decode(der);
+	if (key == NULL || EVP_PKEY_up_ref(key) != 1)
+		return key;
+	EVP_PKEY_free(kept[kept_next].key);
+	kept[kept_next].key = key;
+	sb_free(&kept[kept_next].der);
+	sb_init(&kept[kept_next].der, DKIM_RECORD_MAX);
+	sb_put(&kept[kept_next].der, der);
+	kept_next = (kept_next + 1) % KEYS_KEPT;
 	return key;
 }
 
