@@ -7,7 +7,8 @@
  *
  * The line is "EVENT prog=NAME attr=value ...", written at once; the
  * supervisor's logger stamps and keeps it. Bodies, passwords and keys are
- * never logged.
+ * never logged. A logger that does not read (its disk is full) costs lines, and
+ * does not stop the program: "log-lost lines=N" says how many.
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H

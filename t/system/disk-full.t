@@ -27,9 +27,10 @@ fill
 perl - "$SMTP" >"$TMP/full" <<'E'
 use strict; use warnings; use IO::Socket::INET;
 my $port = shift;
+my $s;
+sub reply { my $l; do { $l = <$s> // '' } while $l =~ /^\d{3}-/; $l }
 for my $size (1000, 300000, 3000000) {
-	my $s = IO::Socket::INET->new(PeerAddr => "127.0.0.1", PeerPort => $port, Timeout => 10) or die;
-	sub reply { my $l; do { $l = <$s> // '' } while $l =~ /^\d{3}-/; $l }
+	$s = IO::Socket::INET->new(PeerAddr => "127.0.0.1", PeerPort => $port, Timeout => 10) or die;
 	my $r = reply();
 	for my $c ("EHLO x.example", "MAIL FROM:<>", "RCPT TO:<pneu\@localhost>", "DATA") {
 		print $s "$c\r\n"; $r = reply();
@@ -37,12 +38,26 @@ for my $size (1000, 300000, 3000000) {
 	}
 	if ($r =~ /^354/) {
 		local $SIG{PIPE} = 'IGNORE';
-		print $s "Subject: full $size\r\n\r\n", ("y" x 70 . "\r\n") x ($size / 72), ".\r\n";
+		print $s "From: a\@localhost\r\nSubject: full $size\r\n\r\n", ("y" x 70 . "\r\n") x ($size / 72), ".\r\n";
 		$r = reply();
 	}
 	print "$size $r\n";
 }
+# More lines than the pipe to the logger, which cannot write, holds: 64 KiB.
+my $n = 0;
+for (1 .. 600) {
+	$s = IO::Socket::INET->new(PeerAddr => "127.0.0.1", PeerPort => $port, Timeout => 10) or last;
+	local $SIG{ALRM} = sub { close $s };
+	alarm 10;
+	last unless reply() =~ /^220/;
+	print $s "QUIT\r\n";
+	last unless reply() =~ /^221/;
+	$n++;
+}
+alarm 0;
+print "sessions $n\n";
 E
+has "$TMP/full" '^sessions 600$' 'a logger that cannot write holds nobody up'
 for size in 1000 300000 3000000; do
 	has "$TMP/full" "^$size 4[0-9][0-9] 4\." "a message of $size bytes gets a temporary failure"
 done
