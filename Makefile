@@ -159,9 +159,10 @@ localserve: deps
 	@exec $(CURDIR)/$O/bin/pneu localserve
 
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/pneu
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin \
+	    $(DESTDIR)$(PREFIX)/share/pneu
 	install -m 755 $(BINS) $(SCRIPTS) $(DESTDIR)$(PREFIX)/bin
-	ln -sf mail-submit $(DESTDIR)$(PREFIX)/bin/pneu-sendmail
+	ln -sf ../bin/mail-submit $(DESTDIR)$(PREFIX)/sbin/sendmail
 	cp -R sv conf $(DESTDIR)$(PREFIX)/share/pneu/
 	for s in 1 5 7 8; do \
 		install -d $(DESTDIR)$(PREFIX)/share/man/man$$s; \

@@ -139,6 +139,8 @@ void session_literal(struct session *s);
 
 /* view.c */
 void view_close(struct session *s);
+/* Index of the first of these ascending UIDs that is not below uid. */
+size_t uid_lower_bound(const uint32_t *list, size_t count, uint32_t uid);
 /* Sequence number of a uid, 0 if the client does not know it. */
 uint32_t view_seq(const struct selected *v, uint32_t uid);
 /* Tell what has changed since; EXPUNGE responses only if allowed. */

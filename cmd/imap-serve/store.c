@@ -47,17 +47,9 @@ take_args(struct session *s, struct slice in, struct store_args *a,
 static bool
 uid_in(const struct uid_list *l, uint32_t uid)
 {
-	size_t lo = 0, hi = l->count;
+	size_t at = uid_lower_bound(l->uid, l->count, uid);
 
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (l->uid[mid] < uid)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo < l->count && l->uid[lo] == uid;
+	return at < l->count && l->uid[at] == uid;
 }
 
 /*

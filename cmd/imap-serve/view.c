@@ -42,21 +42,27 @@ view_set(struct session *s, const uint32_t *uid, size_t count,
 	v->owns = 0;
 }
 
-/* Index of the first UID that is not below uid. */
-static size_t
-lower_bound(const struct selected *v, uint32_t uid)
+size_t
+uid_lower_bound(const uint32_t *list, size_t count, uint32_t uid)
 {
-	size_t lo = 0, hi = v->count;
+	size_t lo = 0, hi = count;
 
 	while (lo < hi) {
 		size_t mid = lo + (hi - lo) / 2;
 
-		if (v->uid[mid] < uid)
+		if (list[mid] < uid)
 			lo = mid + 1;
 		else
 			hi = mid;
 	}
 	return lo;
+}
+
+/* Index of the first UID of the view that is not below uid. */
+static size_t
+lower_bound(const struct selected *v, uint32_t uid)
+{
+	return uid_lower_bound(v->uid, v->count, uid);
 }
 
 uint32_t

@@ -20,6 +20,7 @@
 #include "base/die.h"
 #include "base/log.h"
 #include "base/rid.h"
+#include "net/loop.h"
 #include "net/net.h"
 
 /* smtp-serve and imap-login have 500 processes each by default. */
@@ -43,16 +44,6 @@ on_connection(evutil_socket_t fd, short what, void *arg)
 		log_error("too many connections on run/sasl");
 		close(conn);
 	}
-}
-
-static void
-on_term(evutil_socket_t sig, short what, void *arg)
-{
-	struct serve *s = arg;
-
-	(void)sig;
-	(void)what;
-	event_base_loopbreak(s->base);
 }
 
 /*
@@ -96,7 +87,6 @@ main(int argc, char **argv)
 {
 	struct serve s = { 0 };
 	const char *root = NULL;
-	struct event *ev, *term;
 	char *path;
 	int ch, fd;
 
@@ -135,10 +125,7 @@ main(int argc, char **argv)
 		die(EXIT_TEMP, "unable to make an event loop");
 	cage(&s, root);
 	s.checks = checks_start(&s);
-	ev = event_new(s.base, fd, EV_READ | EV_PERSIST, on_connection, &s);
-	term = evsignal_new(s.base, SIGTERM, on_term, &s);
-	if (ev == NULL || term == NULL || event_add(ev, NULL) == -1 ||
-	    event_add(term, NULL) == -1 || event_base_dispatch(s.base) == -1)
+	if (loop_run(s.base, fd, on_connection, &s) == -1)
 		die(EXIT_TEMP, "unable to run the event loop");
 	return EXIT_DONE;
 }

@@ -22,6 +22,7 @@
 #include "base/log.h"
 #include "base/tuple.h"
 #include "conf/conf.h"
+#include "net/loop.h"
 #include "net/net.h"
 
 /* Of each session two descriptors; smtp-serve and imap-login keep a
@@ -123,16 +124,6 @@ on_connection(evutil_socket_t fd, short what, void *arg)
 		log_error("unable to serve a connection on run/tls");
 }
 
-static void
-on_term(evutil_socket_t sig, short what, void *arg)
-{
-	struct serve *s = arg;
-
-	(void)sig;
-	(void)what;
-	event_base_loopbreak(s->base);
-}
-
 /*
  * As many descriptors as there may be, and no more of anything than fit: an
  * accept() that fails for want of one would be tried for ever.
@@ -165,18 +156,6 @@ cage(struct serve *s, const char *root)
 		die_sys(EXIT_TEMP, "unable to confine");
 	free(cdb);
 	free(tls);
-}
-
-static void
-serve(struct serve *s, int fd)
-{
-	struct event *ev = event_new(s->base, fd, EV_READ | EV_PERSIST,
-	    on_connection, s);
-	struct event *term = evsignal_new(s->base, SIGTERM, on_term, s);
-
-	if (ev == NULL || term == NULL || event_add(ev, NULL) == -1 ||
-	    event_add(term, NULL) == -1 || event_base_dispatch(s->base) == -1)
-		die(EXIT_TEMP, "unable to run the event loop");
 }
 
 int
@@ -216,6 +195,7 @@ main(int argc, char **argv)
 	if ((s.base = event_base_new()) == NULL)
 		die(EXIT_TEMP, "unable to make an event loop");
 	cage(&s, root);
-	serve(&s, fd);
+	if (loop_run(s.base, fd, on_connection, &s) == -1)
+		die(EXIT_TEMP, "unable to run the event loop");
 	return EXIT_DONE;
 }

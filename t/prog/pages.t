@@ -29,6 +29,7 @@ sub section { # the lines of one section of a page shown as text
 	return $text =~ /^\Q$name\E\n(.*?)(?=^\S|\z)/ms ? $1 : undef;
 }
 
+plan skip_all => 'needs mandoc' if !grep { -x "$_/mandoc" } split /:/, $ENV{PATH};
 for my $path (glob "$bin/*") {
 	my $name = basename $path;
 	next if -l $path; # another name of a program

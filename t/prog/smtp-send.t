@@ -76,6 +76,7 @@ wait_for test -S "$root/run/local" -a -S "$root/run/send" -a -S "$root/run/queue
 ok $? 'services'
 
 add() { # rcpt ...: the id
+	# shellcheck disable=SC2046 # addresses without blanks
 	set -- $(printf ' -r %s' "$@")
 	printf 'Subject: t\r\n\r\nx\r\n' |
 	    queue-add -f ann@home.example "$@" 2>/dev/null |

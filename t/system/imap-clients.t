@@ -95,7 +95,7 @@ fi
 
 # ---- parking: a session in IDLE over TLS
 parked() {
-	ls -l "/proc/$(service_pids imap-park | head -n 1)/fd" | grep -c socket
+	find "/proc/$(service_pids imap-park | head -n 1)/fd" -lname 'socket:*' | wc -l
 }
 if command -v openssl >/dev/null; then
 	mkfifo "$TMP/in"
