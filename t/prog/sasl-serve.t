@@ -146,14 +146,22 @@ ok(plain($s, 'ann@example.org', 'secret of ann') eq $wrong,
 ok(plain($s, 'ann@example.org', 'a new secret') =~ /^ok/, 'the new one right');
 
 # The limit: one count for all protocols and connections.
-my @delay = map { plain($_ % 2 ? $s : dial(), 'ann@example.org', 'wrong',
-    ip => '192.0.2.9') =~ /delay=(\d+)/ ? $1 : 'x' } 1 .. 10;
+# It counts by the clock's minutes; if one ends meanwhile, once more with
+# another address.
+my (@delay, @said);
+for my $net (1 .. 3) {
+	my $minute = int(time / 60);
+	@delay = map { plain($_ % 2 ? $s : dial(), 'ann@example.org', 'wrong',
+	    ip => "198.51.$net.9") =~ /delay=(\d+)/ ? $1 : 'x' } 1 .. 10;
+	@said = (ask($s, "allow service=imap ip=198.51.$net.9"),
+	    ask($s, "allow service=imap ip=198.51.$net.10"),
+	    plain($s, 'ann@example.org', 'a new secret', ip => "198.51.$net.9"));
+	last if $minute == int(time / 60);
+}
 ok("@delay[0 .. 5]" eq '0 0 0 1000 2000 3000', 'delays grow', "@delay");
-ok(ask($s, 'allow service=imap ip=192.0.2.9') eq 'allow result=no', 'over');
-ok(ask($s, 'allow service=imap ip=192.0.2.10') eq 'allow result=yes',
-    'a neighbour is not');
-ok(plain($s, 'ann@example.org', 'a new secret', ip => '192.0.2.9') =~
-    /^no reason=limit/, 'even the right password waits');
+ok($said[0] eq 'allow result=no', 'over', $said[0]);
+ok($said[1] eq 'allow result=yes', 'a neighbour is not', $said[1]);
+ok($said[2] =~ /^no reason=limit/, 'even the right password waits', $said[2]);
 
 # What is not well formed.
 ok(ask($s, 'start mech=CRAM-MD5 service=imap ip=192.0.2.1') =~
