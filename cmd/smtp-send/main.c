@@ -211,6 +211,34 @@ wait_request(int sock, struct session *s)
 	}
 }
 
+static void
+settings(struct sender *s, struct conf *c)
+{
+	free(s->name);
+	s->name = slice_dup(conf_host(c, "name"));
+	s->port = (uint16_t)conf_host_u64(c, "mx-port");
+}
+
+/* Between two units of work. resolv.conf is out of reach by now: without
+ * resolver= what was read at the start stays. */
+static void
+refresh(struct sender *s)
+{
+	struct dns *d;
+
+	if (conf_refresh(s->conf) != 1)
+		return;
+	settings(s, s->conf);
+	if (conf_host(s->conf, "resolver").n == 0)
+		return;
+	if ((d = resolver_of(s->conf)) == NULL) {
+		log_sys("unable to use the resolver");
+		return;
+	}
+	dns_close(s->dns);
+	s->dns = d;
+}
+
 /* The life of a worker: until queue-run closes the connection. */
 static void
 work(int sock, struct sender *sender)
@@ -227,6 +255,7 @@ work(int sock, struct sender *sender)
 		r = fd_recv(sock, buf, sizeof(buf), &n, &fd, 1, &fds);
 		if (r == 0 || (r == -1 && errno != EPROTO))
 			break;
+		refresh(sender);
 		r = handle(sock, slice_of(buf, r == 1 ? n : 0), fd, &s, &ar);
 		if (fd != -1)
 			close(fd);
@@ -261,15 +290,7 @@ start_worker(int listener, int sock, struct sender *sender)
 }
 
 static void
-settings(struct sender *s, struct conf *c)
-{
-	free(s->name);
-	s->name = slice_dup(conf_host(c, "name"));
-	s->port = (uint16_t)conf_host_u64(c, "mx-port");
-}
-
-static void
-serve(int listener, struct conf *c, struct sender *sender)
+serve(int listener, struct sender *sender)
 {
 	unsigned workers = 0;
 
@@ -285,8 +306,7 @@ serve(int listener, struct conf *c, struct sender *sender)
 		sock = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 		if (sock == -1)
 			continue;
-		if (conf_refresh(c) == 1)
-			settings(sender, c);
+		refresh(sender);
 		if (start_worker(listener, sock, sender) == -1)
 			log_sys("unable to start a worker");
 		else
@@ -327,7 +347,6 @@ main(int argc, char **argv)
 		CONFINE_CONNECT | CONFINE_DNS, .memory = WORKER_MEMORY };
 	const char *root = NULL, *read[2] = { NULL, NULL };
 	struct sender sender = { 0 };
-	struct conf *c;
 	uint64_t n = 0;
 	char *path;
 	int ch, listener;
@@ -347,10 +366,10 @@ main(int argc, char **argv)
 	if (optind != argc)
 		usage();
 	root = conf_root(root);
-	if ((c = conf_open(root)) == NULL)
+	if ((sender.conf = conf_open(root)) == NULL)
 		die_sys(EXIT_PERM, "unable to read %s/cdb/conf.cdb", root);
 	sender.limit_s = (int)n;
-	settings(&sender, c);
+	settings(&sender, sender.conf);
 	sender.tls = tls_context();
 	if ((sender.dns = resolver_open(NULL, root)) == NULL)
 		die_sys(EXIT_PERM, "unable to use the resolver");
@@ -363,6 +382,6 @@ main(int argc, char **argv)
 	cage.read = read;
 	if (confine(&cage) == -1)
 		die_sys(EXIT_TEMP, "unable to confine");
-	serve(listener, c, &sender);
+	serve(listener, &sender);
 	return EXIT_DONE;
 }

@@ -13,6 +13,7 @@
 #include "base/arena.h"
 #include "base/slice.h"
 #include "base/strbuf.h"
+#include "conf/conf.h"
 #include "dns/dns.h"
 #include "smtp/remote.h"
 
@@ -72,6 +73,7 @@ struct route {
 };
 
 struct sender {
+	struct conf *conf;
 	char *name;          /* our host name, for EHLO */
 	uint16_t port;
 	int limit_s;         /* no wait longer than this; 0 = the RFC's */

@@ -46,6 +46,8 @@ start(struct filter *f, int in, int out)
 
 	if (pid != 0)
 		return pid;
+	/* A group, so that what it started ends with it. */
+	setpgid(0, 0);
 	if (dup2(in, STDIN_FILENO) == -1 || dup2(out, STDOUT_FILENO) == -1)
 		_exit(EXIT_TEMP);
 	/* Not the worker's sockets: they are not for strangers. */
@@ -111,8 +113,10 @@ filter_run(void *ctx, struct job *j, struct strbuf *out)
 	r = pid != -1 ? read_back(fd[0], &env, deadline) : -1;
 	close(fd[0]);
 	if (pid != -1) {
-		if (r == -1)
+		if (r == -1) {
+			kill(-pid, SIGKILL);
 			kill(pid, SIGKILL);
+		}
 		while (waitpid(pid, &status, 0) == -1 && errno == EINTR)
 			;
 	}

@@ -166,8 +166,9 @@ dispatch(struct jobs *js, struct entry *e, size_t stage)
 	int n = snprintf(text, sizeof(text), "job id=%s slot=%u\n", e->id,
 	    e->serial);
 
-	if (fd_send(pool->in[1], slice_of(text, (size_t)n), e->fd, JOB_FDS) ==
-	    -1)
+	/* Who starts and reaps the workers must not wait for them. */
+	if (fd_send_now(pool->in[1], slice_of(text, (size_t)n), e->fd,
+	    JOB_FDS) == -1)
 		return -1;
 	pool_wake(js->pipe);
 	return 0;
@@ -210,6 +211,21 @@ copy_envelope(struct jobs *js, struct entry *e, int from, uid_t uid)
 	return r;
 }
 
+/* No worker may write to our copy: seal it, or let them have it read-only. */
+static int
+make_final(int fd)
+{
+	char path[32];
+	int ro = -1;
+
+	if (memfd_seal(fd) == 0)
+		return fd;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	ro = open(path, O_RDONLY | O_CLOEXEC);
+	close(fd);
+	return ro;
+}
+
 static int
 copy_message(struct jobs *js, int from, off_t size)
 {
@@ -234,20 +250,20 @@ copy_message(struct jobs *js, int from, off_t size)
 		}
 		at += n;
 	}
-	return to;
+	return make_final(to);
 }
 
 /* Seal it if it can be sealed, else copy it. */
 static int
 take_message(struct jobs *js, struct entry *e, int from)
 {
+	const int sealed = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW;
 	struct stat st;
 
 	if (fstat(from, &st) == -1 || !S_ISREG(st.st_mode))
 		return -1;
 	if (memfd_seal(from) == 0 || (errno == EPERM &&
-	    (fcntl(from, F_GET_SEALS) & (F_SEAL_WRITE | F_SEAL_SHRINK)) ==
-	    (F_SEAL_WRITE | F_SEAL_SHRINK)))
+	    (fcntl(from, F_GET_SEALS) & sealed) == sealed))
 		e->fd[MESSAGE] = fcntl(from, F_DUPFD_CLOEXEC, 0);
 	else
 		e->fd[MESSAGE] = copy_message(js, from, st.st_size);
@@ -322,32 +338,48 @@ jobs_client_gone(struct jobs *js, int client)
 			js->table[i].client = -1;
 }
 
+/* What a stage says, if it makes sense. Only the last stage can have made the
+ * message safe. */
+static void
+take_reply(struct jobs *js, struct entry *e, const struct pool *pool,
+    const struct tuple *t)
+{
+	struct slice text = tuple_value(t, "ecode");
+	char ecode[12];
+	uint64_t code;
+
+	if (tuple_u64(t, "code", 599, &code) == -1 ||
+	    (code != 250 && code < 400) || !ecode_ok(text) ||
+	    slice_cstr(text, ecode, sizeof(ecode)) == -1) {
+		log_error("job %s: bad reply from %s", e->id, pool->conf.name);
+		answer(js, e, 451, "4.3.0", S("try again later"));
+	} else if (code < 400 && !pool->last)
+		answer(js, e, 451, "4.3.0", S("try again later"));
+	else
+		answer(js, e, (int)code, ecode, tuple_value(t, "text"));
+}
+
 bool
 jobs_reply(struct jobs *js, size_t stage)
 {
 	struct pool *pool = js->pipe->pool[stage];
-	char buf[4096], id[RID_LEN + 1], ecode[12];
+	char buf[4096], id[RID_LEN + 1];
 	struct arena a = { 0 };
 	struct tuple t;
 	struct entry *e;
-	uint64_t slot, code;
+	uint64_t slot;
 	size_t n, count;
 
 	if (fd_recv(pool->reply[0], buf, sizeof(buf), &n, NULL, 0, &count) != 1)
 		return false;
 	if (!packet_id(slice_of(buf, n), "reply", &t, &a, id) ||
-	    tuple_u64(&t, "slot", INT32_MAX, &slot) == -1 ||
-	    tuple_u64(&t, "code", 599, &code) == -1 || code < 250 ||
-	    slice_cstr(tuple_value(&t, "ecode"), ecode, sizeof(ecode)) == -1)
+	    tuple_u64(&t, "slot", INT32_MAX, &slot) == -1)
 		log_error("bad reply from %s", pool->conf.name);
 	else if ((e = find(js, slot)) == NULL || strcmp(e->id, id) != 0)
 		log_error("reply from %s for job %s, which is not waiting",
 		    pool->conf.name, id);
-	else if (code < 400 && !pool->last)
-		/* Only the last stage can have made the message safe. */
-		answer(js, e, 451, "4.3.0", S("try again later"));
 	else
-		answer(js, e, (int)code, ecode, tuple_value(&t, "text"));
+		take_reply(js, e, pool, &t);
 	arena_free(&a);
 	return true;
 }

@@ -41,6 +41,8 @@ struct loop {
 	int listen, signals;
 	unsigned clients;
 	int64_t stop_by; /* 0 = running */
+	char *cdb;       /* the compiled configuration */
+	struct stat conf; /* as the workers have seen it */
 };
 
 static void
@@ -107,6 +109,23 @@ signalled(struct loop *l)
 	}
 }
 
+/* Stages that can open nothing learn of a new configuration by being started
+ * again. */
+static void
+watch_conf(struct loop *l)
+{
+	struct stat st;
+
+	if (stat(l->cdb, &st) == -1 || (st.st_ino == l->conf.st_ino &&
+	    st.st_mtim.tv_sec == l->conf.st_mtim.tv_sec &&
+	    st.st_mtim.tv_nsec == l->conf.st_mtim.tv_nsec))
+		return;
+	if (l->conf.st_ino != 0)
+		for (size_t i = 0; i < l->pipe.count; i++)
+			pool_retire(l->pipe.pool[i]);
+	l->conf = st;
+}
+
 static void
 handle(struct loop *l, const struct epoll_event *ev)
 {
@@ -119,7 +138,10 @@ handle(struct loop *l, const struct epoll_event *ev)
 		signalled(l);
 	else if (kind == EV_REPLY)
 		(void)jobs_reply(l->jobs, (size_t)fd);
-	else if (!jobs_enter(l->jobs, fd)) {
+	else {
+		watch_conf(l);
+		if (jobs_enter(l->jobs, fd))
+			return;
 		jobs_client_gone(l->jobs, fd);
 		close(fd);
 		l->clients--;
@@ -220,6 +242,8 @@ start(struct loop *l, const char *root, const char *name, const char *bin)
 	watch(l, l->listen, EV_LISTEN, 0);
 	watch(l, l->signals, EV_SIGNAL, 0);
 	l->jobs = jobs_new(&l->pipe, spool, cases, case_days(root));
+	l->cdb = xprintf("%s/cdb/conf.cdb", root);
+	watch_conf(l);
 	free(conf);
 	free(sock);
 	free(poison);

@@ -16,6 +16,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/die.h"
+#include "base/fdpass.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "stages.h"
@@ -37,10 +38,15 @@ pool_open(struct pipeline *p, size_t i)
 {
 	struct pool *pool = p->pool[i];
 	size_t size = sizeof(struct stage_seat) * pool->conf.max;
+	const int room = JOBS_IN_FLIGHT * 1024;
 	struct timeval idle = { .tv_sec = (time_t)pool->conf.idle };
 
 	pair(pool->in);
 	pair(pool->reply);
+	/* As many jobs as there may be, each a small packet. */
+	if (setsockopt(pool->in[1], SOL_SOCKET, SO_SNDBUF, &room,
+	    sizeof(room)) == -1)
+		die_sys(EXIT_TEMP, "unable to size a socket's buffer");
 	if (fcntl(pool->reply[0], F_SETFL, O_NONBLOCK) == -1)
 		die_sys(EXIT_TEMP, "unable to set a flag");
 	if (setsockopt(pool->in[0], SOL_SOCKET, SO_RCVTIMEO, &idle,
@@ -186,6 +192,18 @@ pool_wake(struct pipeline *p)
 		if (p->pool[i]->running == 0 &&
 		    clock_ms() >= p->pool[i]->not_before)
 			start_worker(p, p->pool[i], i);
+}
+
+void
+pool_retire(struct pool *pool)
+{
+	for (unsigned i = 0; i < pool->conf.max; i++) {
+		if (pool->worker[i].pid == 0)
+			continue;
+		pool->seat[i].retire = 1;
+		/* If it is full, they have jobs to take and then look. */
+		(void)!fd_send_now(pool->in[1], S("retire\n"), NULL, 0);
+	}
 }
 
 void

@@ -86,6 +86,8 @@ struct died {
 	bool overtime;
 	int status;
 };
+/* Let all workers be replaced, each after the job in its hands. */
+void pool_retire(struct pool *pool);
 bool pool_reap(struct pipeline *p, pid_t pid, int status, struct died *d);
 void pool_close(struct pool *pool);
 /* A job waits in the pool's socket. */

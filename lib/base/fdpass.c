@@ -6,8 +6,9 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-int
-fd_send(int sock, struct slice text, const int *fds, size_t count)
+static int
+send_packet(int sock, struct slice text, const int *fds, size_t count,
+    int flags)
 {
 	union {
 		struct cmsghdr align;
@@ -34,9 +35,21 @@ fd_send(int sock, struct slice text, const int *fds, size_t count)
 		memcpy(CMSG_DATA(c), fds, sizeof(int) * count);
 	}
 	do
-		n = sendmsg(sock, &m, MSG_NOSIGNAL);
+		n = sendmsg(sock, &m, MSG_NOSIGNAL | flags);
 	while (n == -1 && errno == EINTR);
 	return n == -1 ? -1 : 0;
+}
+
+int
+fd_send(int sock, struct slice text, const int *fds, size_t count)
+{
+	return send_packet(sock, text, fds, count, 0);
+}
+
+int
+fd_send_now(int sock, struct slice text, const int *fds, size_t count)
+{
+	return send_packet(sock, text, fds, count, MSG_DONTWAIT);
 }
 
 /* Take the descriptors out of the control data: how many there were. */

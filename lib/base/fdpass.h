@@ -19,6 +19,9 @@
 /* 0, or -1 with errno (EAGAIN on a non-blocking socket that is full). */
 int fd_send(int sock, struct slice text, const int *fds, size_t count)
     __attribute__((warn_unused_result));
+/* The same, never waiting: EAGAIN if the socket is full. */
+int fd_send_now(int sock, struct slice text, const int *fds, size_t count)
+    __attribute__((warn_unused_result));
 
 /*
  * Receive one packet: 1, with text in buf (*n bytes) and *count descriptors

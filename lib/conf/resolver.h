@@ -4,6 +4,7 @@
 #ifndef CONF_RESOLVER_H
 #define CONF_RESOLVER_H
 
+#include "conf/conf.h"
 #include "dns/dns.h"
 
 /*
@@ -12,5 +13,7 @@
  * resolv.conf. NULL with errno: EINVAL, a server is not an address.
  */
 struct dns *resolver_open(const char *servers, const char *root);
+/* resolver= and trust-ad= of an open configuration, else resolv.conf. */
+struct dns *resolver_of(struct conf *c);
 
 #endif

@@ -73,6 +73,21 @@ job_accept(struct job *j, const char *ecode, const char *fmt, ...)
 	return EXIT_DONE;
 }
 
+bool
+ecode_ok(struct slice s)
+{
+	struct slice part;
+
+	for (int i = 0; i < 3; i++) {
+		uint64_t n;
+
+		if (slice_cut(&s, '.', &part) != (i < 2) ||
+		    slice_u64(part, 999, &n) == -1)
+			return false;
+	}
+	return true;
+}
+
 static const char *
 take_job_record(struct job *j)
 {

@@ -57,6 +57,8 @@ struct slice job_get(const struct job *j, const char *type, const char *attr);
  */
 int job_refuse(struct job *j, int code, const char *ecode, const char *fmt,
     ...) __attribute__((format(printf, 4, 5), warn_unused_result));
+/* "5.7.1": class, subject and detail of RFC 3463 and nothing else. */
+bool ecode_ok(struct slice s);
 /* For the last stage: done, with a 250 reply. Returns EXIT_DONE. */
 int job_accept(struct job *j, const char *ecode, const char *fmt, ...)
     __attribute__((format(printf, 3, 4), warn_unused_result));

@@ -29,7 +29,9 @@
  * With $PNEU_SHADOW the stage's lines become "shadow stage=NAME line=..." and
  * its refusals are recorded the same way, not used. A worker ends with exit 0
  * when fd 0 is closed, or after STAGE_JOBS_MAX jobs, or when no job came
- * within the receive time-out that stages(8) set on the socket.
+ * within the receive time-out that stages(8) set on the socket. When the
+ * configuration has changed, stages(8) sets `retire' in every seat and sends a
+ * packet that is no job for each worker, so that those who wait see it.
  *
  * A worker whose time budget ends (SIGALRM) or that dies is handled by
  * stages(8): the job is given once more to another worker, or passed on with
@@ -55,6 +57,7 @@ struct stage_seat {
 	volatile uint32_t jobs;  /* jobs done in all */
 	volatile int64_t since;  /* clock_ms() when it took the first */
 	volatile int32_t slot[STAGE_BATCH_MAX]; /* their slots; -1 = free */
+	volatile uint32_t retire; /* end before the next job */
 };
 
 struct stage {

@@ -51,7 +51,8 @@ parse_verdict(struct slice text, const char *id, struct verdict *v)
 	tuple_reader_init(&r, text);
 	if (tuple_next(&r, &a, &t) == 1 && tuple_is(&t, "reply") &&
 	    tuple_has(&t, "id", id) && tuple_u64(&t, "code", 599, &code) == 0 &&
-	    code >= 200 &&
+	    (code == 250 || code >= 400) &&
+	    ecode_ok(tuple_value(&t, "ecode")) &&
 	    slice_cstr(tuple_value(&t, "ecode"), v->ecode, sizeof(v->ecode)) ==
 	    0 &&
 	    slice_is_print(tuple_value(&t, "text")) &&

@@ -361,8 +361,8 @@ take_jobs(struct worker *w)
 
 	do
 		got = held_recv(&w->held[0]);
-	while (got == -1);
-	if (got == 0)
+	while (got == -1 && w->seat->retire == 0);
+	if (got != 1)
 		return 0;
 	seat_take(w, count++);
 	while (count < w->most) {
@@ -423,7 +423,8 @@ stage_worker(const struct stage *s, const struct stage_opts *o)
 	size_t count;
 
 	worker_init(&w);
-	while (w.jobs < STAGE_JOBS_MAX && (count = take_jobs(&w)) != 0) {
+	while (w.jobs < STAGE_JOBS_MAX && w.seat->retire == 0 &&
+	    (count = take_jobs(&w)) != 0) {
 		if (s->refresh != NULL)
 			s->refresh(s->ctx);
 		run_jobs(&w, count);

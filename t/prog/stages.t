@@ -96,6 +96,34 @@ head -c 80 "$root/job" | $try a >"$root/out" 2>"$root/err"; [ $? -eq 111 ]; ok $
 [ ! -s "$root/out" ]; ok $? 'and nothing is passed on'
 
 
+# More jobs than a socket holds by itself, and a worker that takes none:
+# stages(8) is not held up.
+printf '#!/bin/sh\nexec sleep 60\n' >"$root/jam"
+chmod +x "$root/jam"
+echo "stage name=jam command=\"$root/jam\" types=jam max=1" \
+    >"$root/conf/pipeline/jam"
+"$PNEU_BIN/stages" -C "$root" jam 2>>"$root/log" &
+jam=$!
+i=0
+while [ ! -S "$root/run/jam" ] && [ $i -lt 100 ]; do
+	i=$((i + 1)); sleep 0.05
+done
+"$PNEU_TOOLS/job-load" -n 900 -c 900 -s 100 "$root/run/jam" >/dev/null 2>&1 &
+load=$!
+i=0
+until [ "$(ls /proc/$jam/fd | wc -l)" -gt 2500 ] || [ $i -eq 200 ]; do
+	i=$((i + 1)); sleep 0.05
+done
+[ $i -lt 200 ]; ok $? 'it takes more jobs than its workers can'
+kill $jam
+i=0
+while kill -0 $jam 2>/dev/null && [ $i -lt 100 ]; do
+	i=$((i + 1)); sleep 0.05
+done
+[ $i -lt 100 ]; ok $? 'and still obeys'
+[ $i -lt 100 ] || kill -9 $jam
+wait $jam $load
+
 kill $pid; wait $pid; pid=
 ok $? 'stops on SIGTERM'
 ! pgrep -f "$root" >/dev/null; ok $? 'no worker is left'

@@ -168,4 +168,15 @@ check forged eve@other.example 550 '^dkim result=fail' '^dmarc result=fail .* di
 letter bytes "$(printf 'From: =?utf-8?q?J=22os=C3=A9=0A?= <jos\303\251@sender.example>')"
 printf 'X\r\n' >>"$TMP/bytes"
 check bytes 'ann@sender.example' 250
+
+# A new resolver is asked from the next message on, without a restart.
+sed 's/^1 .*/1 60 IN PTR elsewhere.example./; s/hostmaster 1/hostmaster 2/' \
+    "$TMP/ptr" >"$TMP/ptr2"
+dns_nsd "example=$TMP/zone" "0.0.127.in-addr.arpa=$TMP/ptr2" || exit 1
+sed "s/resolver=[^ ]*/resolver=$dns_server/" "$ROOT/conf/host" >"$TMP/host"
+cp "$TMP/host" "$ROOT/conf/host"
+conf-build -C "$ROOT" || exit 1
+letter moved "$ann"
+sign moved || ok 1 'dkim-sign signs'
+check moved ann@sender.example 250 '^iprev result=fail'
 finish
