@@ -11,24 +11,6 @@
 /* Each has six descriptors and 256 MiB of address space. */
 #define KEPT_OPEN 64
 
-static uint64_t
-quota_of(struct deliver *d, struct slice name, struct arena *ar)
-{
-	struct slice text;
-	struct tuple_reader rd;
-	struct tuple t;
-	uint64_t quota;
-
-	if (conf_get(d->conf, "account", name, &text) == 1) {
-		tuple_reader_init(&rd, text);
-		while (tuple_next(&rd, ar, &t) == 1)
-			if (tuple_is(&t, "account") &&
-			    tuple_u64(&t, "quota", UINT64_MAX, &quota) == 0)
-				return quota;
-	}
-	return conf_host_u64(d->conf, "quota");
-}
-
 static struct open_account *
 account_add(struct deliver *d, struct slice name)
 {
@@ -56,7 +38,7 @@ account_add(struct deliver *d, struct slice name)
 }
 
 struct open_account *
-accounts_get(struct deliver *d, struct slice name, struct arena *ar)
+accounts_get(struct deliver *d, struct slice name)
 {
 	struct open_account *o = NULL;
 	uint64_t modseq;
@@ -69,7 +51,7 @@ accounts_get(struct deliver *d, struct slice name, struct arena *ar)
 	if (o->used == d->turn)
 		return o;
 	o->used = d->turn;
-	o->quota = quota_of(d, name, ar);
+	o->quota = conf_quota(d->conf, name);
 	account_quota(o->account, o->quota);
 	return account_state(o->account, &modseq, &o->bytes) == -1 ? NULL : o;
 }

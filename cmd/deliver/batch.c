@@ -170,7 +170,7 @@ write_copy(struct batch *b, size_t job, const struct target *t, bool junk)
 {
 	struct job *j = b->job[job];
 	struct flagset set = { .flags = junk ? FLAG_JUNK : 0 };
-	struct open_account *o = accounts_get(b->d, t->account, j->arena);
+	struct open_account *o = accounts_get(b->d, t->account);
 	struct ranges *ranges = arena_alloc(j->arena, sizeof(*ranges));
 	struct append *ap;
 	struct copy *c;

@@ -47,8 +47,7 @@ struct open_account {
 void deliver_batch(void *ctx, struct job **jobs, struct strbuf *out,
     int *verdict, size_t count);
 /* The account, opened or from the last time; NULL with errno. */
-struct open_account *accounts_get(struct deliver *d, struct slice name,
-    struct arena *ar);
+struct open_account *accounts_get(struct deliver *d, struct slice name);
 /* Close those not used for long, when there are too many. */
 void accounts_trim(struct deliver *d);
 

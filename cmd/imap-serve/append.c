@@ -125,6 +125,11 @@ read_messages(struct session *s, struct append *ap, struct slice in,
 			no(s, "an empty message is not stored");
 			failed = true;
 		}
+		if (size > s->append_most && !failed) {
+			no(s, "[TOOBIG] a message may have %llu bytes",
+			    (unsigned long long)s->append_most);
+			failed = true;
+		}
 		if (!failed && append_begin(ap) == -1) {
 			no_errno(s, "begin message");
 			failed = true;

@@ -53,10 +53,33 @@ on_child(int sig)
 	(void)sig;
 }
 
+/* Address space of a session: the index is mapped (256 MiB), and a message. */
+#define SESSION_MEMORY ((uint64_t)1024 * 1024 * 1024)
+
+/* Without a configuration, as in a shell: conf(5)'s max-message-size. */
+#define APPEND_MOST ((uint64_t)100 * 1024 * 1024)
+
+/* What the configuration, out of reach afterwards, says of this account. */
+static uint64_t
+limits(struct session *s, const char *root, struct slice account)
+{
+	struct conf *c = conf_open(root);
+	uint64_t quota;
+
+	s->append_most = APPEND_MOST;
+	if (c == NULL)
+		return 0;
+	s->append_most = conf_host_u64(c, "max-message-size");
+	quota = conf_quota(c, account);
+	conf_close(c);
+	return quota;
+}
+
 /* Make mail/ACCOUNT if need be, keep rights to it only, open it. */
 static struct account *
-enter(const char *root, struct slice account)
+enter(struct session *s, const char *root, struct slice account)
 {
+	uint64_t quota = limits(s, root, account);
 	struct strbuf rel = STRBUF_INIT(4096);
 	struct account *a;
 	char *path;
@@ -73,6 +96,7 @@ enter(const char *root, struct slice account)
 		const struct confine cage = {
 			.flags = CONFINE_UNIX,
 			.write = paths,
+			.memory = SESSION_MEMORY,
 		};
 
 		if (confine(&cage) == -1)
@@ -81,6 +105,7 @@ enter(const char *root, struct slice account)
 	a = account_open(AT_FDCWD, path, ACCOUNT_CREATE);
 	if (a == NULL)
 		die_sys(EXIT_TEMP, "open account %s", path);
+	account_quota(a, quota);
 	free(path);
 	sb_free(&rel);
 	return a;
@@ -146,7 +171,7 @@ session_process(const char *root, const char *park, int sock)
 	s.ip = tuple_value(&t, "ip");
 	s.tls = tuple_value(&t, "tls");
 	s.park = park;
-	s.store = enter(root, account);
+	s.store = enter(&s, root, account);
 	answer(sock, "ok\n");
 	close(sock);
 	session_pending(&s, tuple_value(&t, "pending"));
@@ -230,7 +255,7 @@ shell(const char *root, const char *account)
 	charset_preload();
 	session_init(&s, 0, 1);
 	s.account = slice_str(account);
-	s.store = enter(root, s.account);
+	s.store = enter(&s, root, s.account);
 	s.spoke = true;
 	line(&s, "PREAUTH [CAPABILITY " IMAP_CAPS "] at your service");
 	session_run(&s);

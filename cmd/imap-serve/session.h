@@ -71,6 +71,7 @@ struct session {
 	struct slice account, login, ip, tls; /* live as long as the session */
 	const char *park;   /* path of imap-park's socket; NULL: never park */
 	struct account *store;
+	uint64_t append_most; /* bytes of one message */
 
 	struct imap_reader reader;
 	unsigned char buf[INPUT_MAX];

@@ -43,7 +43,7 @@ put_status(struct session *s, const struct mailbox *mb,
 		[MESSAGES] = mb->messages, [UIDNEXT] = mb->uidnext,
 		[UIDVALIDITY] = mb->uidvalidity, [UNSEEN] = mb->unseen,
 		[DELETED] = mb->deleted, [SIZE] = mb->size, [RECENT] = 0,
-		[HIGHESTMODSEQ] = mb->modseq,
+		[APPENDLIMIT] = s->append_most, [HIGHESTMODSEQ] = mb->modseq,
 		[DELETED_STORAGE] = mb->deleted_size,
 	};
 	const char *sep = "";
@@ -54,11 +54,8 @@ put_status(struct session *s, const struct mailbox *mb,
 	for (size_t i = 0; i < COUNTOF(items); i++) {
 		if ((it->mask & 1u << i) == 0)
 			continue;
-		sb_printf(&s->o, "%s%s ", sep, items[i]);
-		if (i == APPENDLIMIT)
-			sb_puts(&s->o, "NIL");
-		else
-			sb_printf(&s->o, "%llu", (unsigned long long)value[i]);
+		sb_printf(&s->o, "%s%s %llu", sep, items[i],
+		    (unsigned long long)value[i]);
 		sep = " ";
 	}
 	sb_puts(&s->o, ")\r\n");

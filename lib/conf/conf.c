@@ -159,6 +159,26 @@ conf_refresh(struct conf *c)
 	return 1;
 }
 
+uint64_t
+conf_quota(struct conf *c, struct slice account)
+{
+	uint64_t quota = conf_host_u64(c, "quota");
+	struct arena a = { 0 };
+	struct tuple_reader r;
+	struct slice text;
+	struct tuple t;
+
+	if (conf_get(c, "account", account, &text) == 1) {
+		tuple_reader_init(&r, text);
+		while (tuple_next(&r, &a, &t) == 1)
+			if (tuple_is(&t, "account"))
+				(void)!tuple_u64(&t, "quota", UINT64_MAX,
+				    &quota);
+	}
+	arena_free(&a);
+	return quota;
+}
+
 void
 conf_close(struct conf *c)
 {

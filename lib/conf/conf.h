@@ -62,6 +62,9 @@ int conf_get(struct conf *c, const char *kind, struct slice key,
 /* An attribute of the `host' record, or its default from conf(5). */
 struct slice conf_host(struct conf *c, const char *attr);
 uint64_t conf_host_u64(struct conf *c, const char *attr);
+/* Most bytes of mail that an account may keep: its own quota=, else that of
+ * the host record; 0 = no limit. */
+uint64_t conf_quota(struct conf *c, struct slice account);
 bool conf_host_bool(struct conf *c, const char *attr);
 /* All values of a repeatable attribute: their number, at most `most'. */
 size_t conf_host_all(struct conf *c, const char *attr, struct slice *out,

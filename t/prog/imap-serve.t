@@ -120,6 +120,9 @@ like $c->line, qr/^\+ /, 'second message';
 $c->send("abcd\r\n");
 like join("\n", $c->finish('m')), qr/4 EXISTS\nm OK \[APPENDUID \d+ 3:4\]/,
     'MULTIAPPEND';
+$c->send("y APPEND INBOX {104857601}\r\n");
+like $c->line, qr/^y NO \[TOOBIG\]/, 'larger than max-message-size';
+has 'STATUS INBOX (APPENDLIMIT)', qr/APPENDLIMIT 104857600\)/;
 $c->send("z APPEND INBOX {0}\r\n");
 like $c->line, qr/^z NO/, 'empty message refused';
 like $c->append('{5+}' . "\r\nINBOX", 'x'), qr/^OK/, 'name as literal';
