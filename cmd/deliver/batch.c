@@ -338,6 +338,9 @@ judge(struct batch *b, size_t job)
 	if (ranges->received > HOPS_MAX)
 		b->verdict[job] = job_refuse(j, 550, "5.4.6",
 		    "mail loop: %u Received fields", ranges->received);
+	else if (ranges->full)
+		b->verdict[job] = job_refuse(j, 550, "5.6.0",
+		    "too many fields that only this host may write");
 	else if (job_find(j, "rcpt") == NULL)
 		b->verdict[job] = job_refuse(j, 554, "5.5.1",
 		    "no recipient");

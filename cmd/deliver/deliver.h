@@ -15,10 +15,11 @@ struct ranges {
 	struct slice part[RANGES_MAX];
 	size_t count;
 	unsigned received; /* Received fields */
+	bool full; /* more would have to be taken out */
 };
 
-/* How many RANGES_MAX allows are taken out; the rest of such fields stays,
- * below ours. */
+/* How many RANGES_MAX allows are taken out. Without a recipient every
+ * Delivered-To counts: `full' then says whether it can be right for all. */
 void head_ranges(const struct job *j, struct slice host, struct slice rcpt,
     struct ranges *out);
 /*

@@ -21,7 +21,7 @@ in_our_name(const struct job *j, const struct field *f, struct slice host,
 	    slice_ieqs(f->name, "Return-Path"))
 		return true;
 	if (slice_ieqs(f->name, "Delivered-To"))
-		return slice_ieq(slice_trim(f->value), rcpt);
+		return rcpt.n == 0 || slice_ieq(slice_trim(f->value), rcpt);
 	if (!slice_ieqs(f->name, "Authentication-Results"))
 		return false;
 	/* RFC 8601 section 5; one without a readable name helps nobody. */
@@ -38,11 +38,14 @@ head_ranges(const struct job *j, struct slice host, struct slice rcpt,
 
 	out->count = 0;
 	out->received = 0;
+	out->full = false;
 	while (field_next(&in, &f) == 1) {
 		out->received += slice_ieqs(f.name, "Received");
-		if (out->count >= RANGES_MAX - 1 ||
-		    !in_our_name(j, &f, host, rcpt))
+		if (!in_our_name(j, &f, host, rcpt))
 			continue;
+		out->full = out->count == RANGES_MAX - 1;
+		if (out->full)
+			break;
 		if (f.raw.p != from.p)
 			out->part[out->count++] = slice_of(from.p,
 			    (size_t)(f.raw.p - from.p));

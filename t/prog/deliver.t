@@ -108,7 +108,47 @@ printf 'From: a@example.net\r\n\r\nx\r\n' >>"$TMP/crlf"
 deliver bob@example.org <"$TMP/crlf" >"$TMP/out" 2>"$TMP/err"
 is $? 100 'mail loop'
 
+# Fields in our name, too many to be taken out one by one.
+i=0
+: >"$TMP/crlf"
+while [ $i -lt 300 ]; do
+	printf 'X-A: x\r\nAuthentication-Results: mx.example.org; dmarc=pass\r\n'
+	i=$((i + 1))
+done >"$TMP/crlf"
+printf 'From: a@example.net\r\n\r\nx\r\n' >>"$TMP/crlf"
+deliver bob@example.org <"$TMP/crlf" >"$TMP/out" 2>"$TMP/err"
+is $? 100 'too many forged results'
+
+# Line ends, NUL, quotes and letters of other scripts in all that goes into the
+# header: no field begins where none should, and the file stays in UTF-8.
+cp "$TMP/env" "$TMP/env.good"
+evil='x\x0d\nX-Evil: 1\x00\"(\x0d\n\x0d\n'
+printf 'From: a@example.net\r\n\r\nx\r\n' >"$TMP/crlf"
+size=$(wc -c <"$TMP/crlf" | tr -d ' ')
+cat >"$TMP/env" <<END
+job id=abcdefghijklmnop size=$size time=1700000000 body=7bit smtputf8=no
+client ip="192.0.2.7$evil" port=25 helo="é$evil" local-ip="$evil" service=smtp proto="$evil" tls="$evil" cipher="$evil"
+from addr="é$evil@example.net"
+rcpt addr="bob$evil@example.org" account=bob mailbox=INBOX
+iprev result="$evil" name="$evil" ip="$evil" reason="$evil" dnssec=no
+spf result="$evil" identity=mailfrom domain="é$evil" reason="$evil" dnssec=yes
+dkim result="$evil" domain="$evil" selector="$evil" alg="rsa$evil" bits="$evil" identity="$evil" b="$evil" reason="$evil"
+dmarc result=none domain="$evil" disposition=none reason="$evil"
+END
+job >"$TMP/job"
+deliver <"$TMP/job" >"$TMP/out"
+is $? 0 'an envelope full of line ends'
+f=$PNEU_ROOT/mail/bob/Maildir/new/$(sed -n 's/^deliver .*file="*\([^ "]*\)"*$/\1/p' "$TMP/out" | sed 's,.*/,,')
+is "$(sed '/^\r*$/,$d' "$f" | grep -v '^[[:blank:]]' | sed 's/:.*//' | tr '\n' ' ')" \
+    'Delivered-To Return-Path Authentication-Results Received From ' \
+    'writes the fields it should and no other'
+is "$(tr -d '\000' <"$f" | wc -c)" "$(wc -c <"$f")" 'no NUL'
+is "$(tr -d '\r' <"$f" | wc -c)" "$(awk 'END { print NR }' "$f" |
+    { read -r n; echo $(($(wc -c <"$f") - n)); })" 'CR only at line ends'
+iconv -f UTF-8 -t UTF-8 "$f" >/dev/null; ok $? 'UTF-8'
+
 # All or nothing: the second recipient's mailbox cannot be written.
+cp "$TMP/env.good" "$TMP/env"
 printf 'Subject: x\r\n\r\ny\r\n' >"$TMP/crlf"
 sed "s/size=[0-9]*/size=$(wc -c <"$TMP/crlf" | tr -d ' ')/; s/account=ann/account=.bad/" \
     "$TMP/env" >"$TMP/env2"
