@@ -134,26 +134,16 @@ look(struct slice msg)
 	return f;
 }
 
-static bool
-wide_envelope(const struct job *j)
-{
-	const struct tuple *t = NULL;
-
-	while ((t = job_next(j, "rcpt", t)) != NULL)
-		if (!slice_is_ascii(tuple_value(t, "addr")))
-			return true;
-	return !slice_is_ascii(job_get(j, "from", "addr"));
-}
-
 /* The envelope of the entry: the client's records, with the message's true
- * size and nature. SMTPUTF8 is asked for only where it is needed. */
+ * size and nature. SMTPUTF8 is asked for only where it is needed: for the
+ * header or the sender here, for recipients by queue-run. */
 static void
 put_envelope(struct work *w, const struct job *j, const struct facts *f)
 {
 	static const char *const kept[] = { "client", "auth", "peer", "from",
 		"rcpt" };
-	bool utf8 = job_get(j, "job", "smtputf8").n == 3 &&
-	    (f->wide_header || wide_envelope(j));
+	bool utf8 = !slice_is_ascii(job_get(j, "from", "addr")) ||
+	    (f->wide_header && slice_eqs(job_get(j, "job", "smtputf8"), "yes"));
 	struct strbuf *sb = &w->envelope;
 
 	tuple_begin(sb, "job");

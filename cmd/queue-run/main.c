@@ -39,6 +39,9 @@
 /* The journal is rewritten when it has grown to this, and to four times what
  * was left. */
 #define COMPACT_MIN ((int64_t)8 << 20)
+/* The journal, or what others have added to it: as large as the disk allows,
+ * since what is not read would be lost. */
+#define TAIL_MAX ((size_t)1 << 40)
 /* Ids in one datagram: queue-add's largest batch. */
 #define RING_MAX 4096
 /* Rings taken in a row before mail is sent again. */
@@ -125,7 +128,7 @@ drop_ended(struct run *r)
 static void
 read_others(struct run *r)
 {
-	struct strbuf sb = STRBUF_INIT(QUEUE_APPEND_MAX);
+	struct strbuf sb = STRBUF_INIT(TAIL_MAX);
 
 	if (queue_read(&r->q, &sb) == -1)
 		log_sys("unable to read the journal");
@@ -203,7 +206,7 @@ settle_all(struct run *r)
 static void
 rebuild(struct run *r)
 {
-	struct strbuf sb = STRBUF_INIT((size_t)1 << 40);
+	struct strbuf sb = STRBUF_INIT(TAIL_MAX);
 	struct ids gone = { 0 };
 
 	if (queue_job_each(&r->q, load, r) == -1 ||
@@ -287,7 +290,7 @@ render(void *ctx, struct slice tail, struct strbuf *out)
 static void
 compact(struct run *r)
 {
-	struct strbuf tail = STRBUF_INIT(QUEUE_APPEND_MAX);
+	struct strbuf tail = STRBUF_INIT(TAIL_MAX);
 
 	if (r->q.seen < r->compact_at || r->out.n != 0)
 		return;

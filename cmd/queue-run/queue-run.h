@@ -28,7 +28,10 @@ struct domain {
 	bool local;         /* its mail is for our own accounts */
 	unsigned generation; /* of the configuration that `local' is from */
 	unsigned active;    /* groups being sent */
+	bool reached;       /* a host has answered since it last could not be */
 	unsigned fails;     /* attempts in a row that reached no host */
+	int64_t until;      /* Unix time until which it is not tried again */
+	struct qrcpt dead;  /* its last result: why no host was reached */
 	struct work *head, *tail; /* due, in order */
 	struct domain *next; /* ring of domains with due mail */
 	bool in_ring;
@@ -106,6 +109,10 @@ int64_t sched_next(const struct run *r);
 /* A group's request has ended, whatever came of it. */
 void sched_finish(struct run *r, struct work *w, int64_t now);
 void sched_push(struct run *r, struct work *w);
+/* What an attempt has shown: no host of the domain can be reached (why), or
+ * some host answers. */
+void sched_dead(struct run *r, struct domain *d, const struct qresult *why);
+void sched_reached(struct domain *d);
 
 /* work.c: workers and what they say */
 struct worker *worker_for(struct run *r, struct domain *d);
@@ -113,6 +120,8 @@ struct worker *worker_for(struct run *r, struct domain *d);
 bool workers_free(const struct run *r);
 /* Hand the request over; on failure the group ends as deferred. */
 void worker_send(struct run *r, struct work *w);
+/* No attempt is worth making: the results that it would have had. */
+void worker_skip(struct work *w);
 /* The worker's socket is readable. */
 void worker_read(struct run *r, struct worker *k);
 /* Let go of workers that nobody has needed for a while. */

@@ -1,7 +1,9 @@
 /*
  * The schedule: a heap of groups that wait for their time, and for each
  * domain a list of those that are due. Domains take turns, so that a long
- * list for one does not keep the others waiting.
+ * list for one does not keep the others waiting. A domain that cannot be
+ * reached is tried with one message at a time and ever more rarely; meanwhile
+ * its other messages are deferred for the same reason, without a connection.
  */
 #include "queue-run.h"
 
@@ -11,6 +13,14 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/rid.h"
+
+/* A domain may be back at any time: it is tried at least this often, if there
+ * is mail for it (RFC 5321 section 4.5.4.1 speaks of 30 minutes). */
+#define DEAD_MOST 1800
+/* Workers for a domain of which nothing is known yet. */
+#define UNKNOWN_MOST 4
+/* Records that may wait to be written before more work is begun. */
+#define OUT_MOST (QUEUE_APPEND_MAX / 2)
 
 /* ---- domains ---- */
 
@@ -118,14 +128,10 @@ put_at(struct run *r, size_t i, struct work *w)
 }
 
 static void
-sift(struct run *r, size_t i)
+sift_down(struct run *r, size_t i)
 {
 	struct work *w = r->heap[i];
 
-	while (i > 0 && before(w, r->heap[(i - 1) / 2])) {
-		put_at(r, i, r->heap[(i - 1) / 2]);
-		i = (i - 1) / 2;
-	}
 	for (;;) {
 		size_t c = 2 * i + 1;
 
@@ -137,6 +143,19 @@ sift(struct run *r, size_t i)
 		i = c;
 	}
 	put_at(r, i, w);
+}
+
+static void
+sift(struct run *r, size_t i)
+{
+	struct work *w = r->heap[i];
+
+	while (i > 0 && before(w, r->heap[(i - 1) / 2])) {
+		put_at(r, i, r->heap[(i - 1) / 2]);
+		i = (i - 1) / 2;
+	}
+	put_at(r, i, w);
+	sift_down(r, i);
 }
 
 static void
@@ -249,9 +268,12 @@ sched_all(struct run *r)
 	size_t bucket = 0;
 
 	/* Times in the heap may have changed behind its back. */
-	for (size_t i = r->heap_count / 2 + 1; i-- > 0;)
-		if (i < r->heap_count)
-			sift(r, i);
+	for (size_t i = r->heap_count / 2; i-- > 0;)
+		sift_down(r, i);
+	/* Somebody has asked for something: no domain is held back. */
+	for (size_t i = 0; i < r->buckets; i++)
+		for (struct domain *d = r->bucket[i]; d != NULL; d = d->chain)
+			d->until = 0;
 	while ((e = qtable_next(&r->table, &bucket, e)) != NULL)
 		sched_entry(r, e);
 }
@@ -283,6 +305,32 @@ wait_after(const struct limits *l, unsigned attempts)
 	return wait + (int64_t)(random % (uint64_t)(wait / 10 + 1));
 }
 
+void
+sched_dead(struct run *r, struct domain *d, const struct qresult *why)
+{
+	struct limits l = limits(r);
+	int64_t now = clock_unix();
+
+	/* Several attempts that failed together are one. */
+	if (now < d->until)
+		return;
+	d->reached = false;
+	d->fails++;
+	l.retry_most = l.retry_most < DEAD_MOST ? l.retry_most : DEAD_MOST;
+	d->until = now + wait_after(&l, d->fails);
+	qrcpt_set(&d->dead, Q_WAITING, 0, slice_str(why->ecode),
+	    slice_str(why->text), slice_str(why->host), slice_str(why->ip),
+	    now);
+}
+
+void
+sched_reached(struct domain *d)
+{
+	d->reached = true;
+	d->fails = 0;
+	d->until = 0;
+}
+
 /* The recipients of the next request. */
 static void
 choose_rcpts(struct work *w)
@@ -296,6 +344,25 @@ choose_rcpts(struct work *w)
 		if (qrcpt_status(c) == Q_WAITING && c->tried != g->attempts)
 			w->asked[w->count++] = (uint32_t)(g->first + i);
 	}
+}
+
+/* A new attempt for the group. */
+static void
+count_attempt(struct run *r, struct work *w, const struct limits *l,
+    int64_t now)
+{
+	struct qgroup *g = w->g;
+	int64_t end = g->entry->time + l->lifetime;
+
+	g->attempts++;
+	g->last = now;
+	g->next = now + wait_after(l, g->attempts);
+	if (g->next < w->d->until)
+		g->next = w->d->until;
+	/* The last one comes when time is up, not later. */
+	if (now < end && g->next > end)
+		g->next = end;
+	qrec_attempt(&r->out, g);
 }
 
 static void
@@ -312,26 +379,53 @@ start(struct run *r, struct work *w, struct worker *k, const struct limits *l,
 	k->last = w->d;
 	choose_rcpts(w);
 	if (w->count == 0) {
-		/* A new attempt; else the next part of one that is counted. */
-		g->attempts++;
-		g->last = now;
-		g->next = now + wait_after(l, g->attempts);
-		/* The last one comes when time is up, not later. */
-		if (now < g->entry->time + l->lifetime &&
-		    g->next > g->entry->time + l->lifetime)
-			g->next = g->entry->time + l->lifetime;
+		/* Else the next part of one that is counted. */
+		count_attempt(r, w, l, now);
 		choose_rcpts(w);
-		qrec_attempt(&r->out, g);
 	}
 	w->next = r->starting;
 	r->starting = w;
 }
 
-/* One due group of this domain: true if a worker took it. */
+/* The domain is known to be dead: the attempt fails without being made. */
+static void
+skip(struct run *r, struct work *w, const struct limits *l, int64_t now)
+{
+	struct qentry *e = w->g->entry;
+
+	choose_rcpts(w);
+	if (w->count == 0) {
+		count_attempt(r, w, l, now);
+		choose_rcpts(w);
+	}
+	for (; w->count != 0; choose_rcpts(w)) {
+		worker_skip(w);
+		entry_results(r, w);
+	}
+	w->state = W_ENDED;
+	if (!qgroup_ended(w->g))
+		sched_push(r, w);
+	if (e->busy == 0)
+		entry_settle(r, e, now);
+}
+
+/* How many workers the domain may have. */
+static unsigned
+width(struct run *r, struct domain *d, const struct work *w,
+    const struct limits *l)
+{
+	if (is_local(r, d, w))
+		return LOCAL_MAX;
+	if (d->fails != 0)
+		return 1;
+	return d->reached || l->per_domain < UNKNOWN_MOST ? l->per_domain :
+	    UNKNOWN_MOST;
+}
+
+/* One due group of this domain: true if it is off the list. */
 static bool
 start_one(struct run *r, struct domain *d, const struct limits *l, int64_t now)
 {
-	unsigned most = d->fails != 0 ? 1 : l->per_domain;
 	struct work *w = d->head;
 	struct worker *k;
 
@@ -340,7 +434,12 @@ start_one(struct run *r, struct domain *d, const struct limits *l, int64_t now)
 		w->state = W_ENDED;
 		return true;
 	}
-	if (w == NULL || d->active >= (is_local(r, d, w) ? LOCAL_MAX : most) ||
+	if (w != NULL && now < d->until) {
+		unready(w);
+		skip(r, w, l, now);
+		return true;
+	}
+	if (w == NULL || d->active >= width(r, d, w, l) ||
 	    (k = worker_for(r, d)) == NULL)
 		return false;
 	unready(w);
@@ -356,7 +455,8 @@ sched_start(struct run *r, int64_t now)
 	bool some = true;
 
 	/* Round after round, one group a domain, until nobody can start. */
-	while (some && r->ring != NULL && workers_free(r)) {
+	while (some && r->ring != NULL && workers_free(r) &&
+	    r->out.n < OUT_MOST) {
 		struct domain *last = r->ring;
 
 		some = false;
@@ -377,7 +477,7 @@ sched_start(struct run *r, int64_t now)
 			prev->next = d->next;
 			if (d == r->ring)
 				r->ring = prev;
-		} while (d != last && workers_free(r));
+		} while (d != last && workers_free(r) && r->out.n < OUT_MOST);
 	}
 }
 

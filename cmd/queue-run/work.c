@@ -130,7 +130,10 @@ static void
 put_request(struct strbuf *sb, const struct work *w)
 {
 	const struct qentry *e = w->g->entry;
+	bool utf8 = e->utf8;
 
+	for (size_t i = 0; i < w->count; i++)
+		utf8 |= !slice_is_ascii(slice_str(e->rcpt[w->asked[i]].addr));
 	tuple_begin(sb, "send");
 	tuple_puts(sb, "id", e->id);
 	tuple_puts(sb, "domain", w->g->domain);
@@ -138,7 +141,7 @@ put_request(struct strbuf *sb, const struct work *w)
 	tuple_putu(sb, "size", e->size);
 	tuple_putu(sb, "offset", (uint64_t)e->offset);
 	tuple_puts(sb, "body", e->eight_bit ? "8bitmime" : "7bit");
-	tuple_puts(sb, "smtputf8", e->utf8 ? "yes" : "no");
+	tuple_puts(sb, "smtputf8", utf8 ? "yes" : "no");
 	tuple_end(sb);
 	for (size_t i = 0; i < w->count; i++) {
 		tuple_begin(sb, "rcpt");
@@ -228,9 +231,35 @@ log_result(const struct qentry *e, const struct qrcpt *c, const char *event,
 	log_end();
 }
 
+/* RFC 3463 section 3.5: no answer from host, directory server failure, unable
+ * to route. A connection that was lost (X.4.2) may be lost over one message. */
+static bool
+unreachable(const char *ecode)
+{
+	return strcmp(ecode, "4.4.1") == 0 || strcmp(ecode, "4.4.3") == 0 ||
+	    strcmp(ecode, "4.4.4") == 0;
+}
+
+void
+worker_skip(struct work *w)
+{
+	const struct qresult *dead = w->d->dead.last;
+	struct qgroup *g = w->g;
+
+	for (size_t i = 0; i < w->count; i++) {
+		struct qrcpt *c = &g->entry->rcpt[w->asked[i]];
+
+		c->tried = g->attempts;
+		qrcpt_set(c, Q_WAITING, 0, slice_str(dead->ecode),
+		    slice_str(dead->text), slice_str(dead->host),
+		    slice_str(dead->ip), dead->time);
+		log_result(g->entry, c, "skipped", SLICE_NONE);
+	}
+}
+
 /* One "result" line: 0, or -1 if it is not about what was asked. */
 static int
-take_result(struct work *w, const struct tuple *t, size_t *at)
+take_result(struct run *r, struct work *w, const struct tuple *t, size_t *at)
 {
 	struct qentry *e = w->g->entry;
 	enum qstatus status = tuple_has(t, "status", "sent") ? Q_SENT :
@@ -250,12 +279,10 @@ take_result(struct work *w, const struct tuple *t, size_t *at)
 	    tuple_value(t, "text"), tuple_value(t, "host"),
 	    tuple_value(t, "ip"), clock_unix());
 	log_result(e, c, qstatus_name(status), tuple_value(t, "tls"));
-	/* X.4.1 to X.4.4 without a reply: no host was reached. */
-	if (status == Q_WAITING && code == 0 &&
-	    strncmp(c->last->ecode, "4.4.", 4) == 0)
-		w->d->fails++;
+	if (status == Q_WAITING && code == 0 && unreachable(c->last->ecode))
+		sched_dead(r, w->d, c->last);
 	else
-		w->d->fails = 0;
+		sched_reached(w->d);
 	return 0;
 }
 
@@ -294,7 +321,7 @@ worker_read(struct run *r, struct worker *k)
 		if (ended && !tuple_has(&t, "open", "yes"))
 			k->last = NULL;
 		if (!ended && (!tuple_is(&t, "result") ||
-		    take_result(w, &t, &at) == -1))
+		    take_result(r, w, &t, &at) == -1))
 			got = -1;
 	}
 	arena_free(&ar);

@@ -114,7 +114,7 @@ parse_request(struct slice text, struct request *q, uint64_t *offset,
 }
 
 static void
-put_result(struct strbuf *sb, const struct rcpt *r, const char *tls)
+put_result(struct strbuf *sb, const struct rcpt *r)
 {
 	static const char *const status[] = { [R_SENT] = "sent",
 		[R_REFUSED] = "refused", [R_DEFERRED] = "deferred" };
@@ -128,19 +128,18 @@ put_result(struct strbuf *sb, const struct rcpt *r, const char *tls)
 	tuple_opt(sb, "text", slice_str(r->why.text));
 	tuple_opt(sb, "host", slice_str(r->why.host));
 	tuple_opt(sb, "ip", slice_str(r->why.ip));
-	tuple_opt(sb, "tls", slice_str(r->state == R_SENT ? tls : ""));
+	tuple_opt(sb, "tls", slice_str(r->why.tls));
 	tuple_end(sb);
 }
 
 static int
-send_results(int sock, const struct request *q, const struct session *s,
-    const char *tls)
+send_results(int sock, const struct request *q, const struct session *s)
 {
 	struct strbuf sb = STRBUF_INIT(PACKET_MAX);
 	int r = 0;
 
 	for (size_t i = 0; i < q->rcpts && r == 0; i++) {
-		put_result(&sb, &q->rcpt[i], tls);
+		put_result(&sb, &q->rcpt[i]);
 		if ((i + 1) % RESULTS_PACKET == 0 && i + 1 < q->rcpts) {
 			r = fd_send(sock, sb_slice(&sb), NULL, 0);
 			sb_reset(&sb);
@@ -163,7 +162,6 @@ handle(int sock, struct slice text, int fd, struct session *s,
 {
 	struct request q = { .owner = sock };
 	struct slice all = SLICE_NONE;
-	char tls[sizeof(s->tls)];
 	const char *why;
 	uint64_t offset = 0;
 	int r = -1;
@@ -178,8 +176,7 @@ handle(int sock, struct slice text, int fd, struct session *s,
 	}
 	q.msg = slice_skip(all, (size_t)offset);
 	deliver(s, &q, ar);
-	snprintf(tls, sizeof(tls), "%s", s->tls);
-	r = send_results(sock, &q, s, tls);
+	r = send_results(sock, &q, s);
 out:
 	fd_unmap(all);
 	return r;

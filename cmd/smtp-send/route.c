@@ -200,7 +200,7 @@ route_find(const struct sender *s, struct slice domain, struct arena *ar,
 	int n;
 
 	*r = (struct route){ 0 };
-	f->host[0] = f->ip[0] = '\0';
+	f->host[0] = f->ip[0] = f->tls[0] = '\0';
 	if (domain.n > 2 && domain.p[0] == '[')
 		return literal(domain, r, f);
 	dns_budget_init(&b, ROUTE_QUERIES, ROUTE_MS);

@@ -141,8 +141,12 @@ greeting(struct session *s, const struct target *t, struct failure *f)
 		failure_set(f, false, "4.4.1", "connect: %s", strerror(errno));
 		return -1;
 	}
-	if (io_reply(s, T_GREETING, f) == -1)
+	if (io_reply(s, T_GREETING, f) == -1) {
+		/* RFC 3463: 4.4.1 is a host that does not answer. */
+		if (strcmp(f->ecode, "4.4.2") == 0)
+			snprintf(f->ecode, sizeof(f->ecode), "%s", "4.4.1");
 		return -1;
+	}
 	if (s->reply.code != 220) {
 		failure_reply(f, &s->reply);
 		if (s->reply.code < 400)
@@ -152,7 +156,7 @@ greeting(struct session *s, const struct target *t, struct failure *f)
 	return 0;
 }
 
-enum upgrade { UP_DONE, UP_BROKEN, UP_ATTACK };
+enum upgrade { UP_DONE, UP_BROKEN, UP_REFUSED, UP_ATTACK };
 
 static enum upgrade
 upgrade(struct session *s, const char *host, struct failure *f)
@@ -171,8 +175,13 @@ upgrade(struct session *s, const char *host, struct failure *f)
 		    "plain text after the reply to STARTTLS");
 		return UP_ATTACK;
 	}
-	return io_starttls(s, host, f) == -1 || hello(s, f) == -1 ?
-	    UP_BROKEN : UP_DONE;
+	if (io_starttls(s, host, f) == -1)
+		return UP_BROKEN;
+	if (hello(s, f) == 0)
+		return UP_DONE;
+	/* TLS 1.3 tells the client only now that the server has turned the
+	 * session down. A reply, or our own decision, is no fault of TLS. */
+	return f->code == 0 && !f->permanent ? UP_BROKEN : UP_REFUSED;
 }
 
 /* Greeting to the end of EHLO: 0, or -1; *broken: TLS was to blame. */
@@ -205,6 +214,7 @@ session_open(struct session *s, const struct target *t, struct failure *f)
 	int r;
 
 	session_drop(s);
+	f->tls[0] = '\0';
 	ip_format(&ip, &t->ip);
 	snprintf(f->host, sizeof(f->host), "%s", t->host);
 	snprintf(f->ip, sizeof(f->ip), "%s", sb_cstr(&ip));

@@ -36,6 +36,7 @@ struct failure {
 	char ecode[12];
 	char text[TEXT_SIZE];
 	char host[256], ip[64]; /* "" = no host concerned */
+	char tls[24];      /* version; "" = plain text */
 };
 
 void failure_set(struct failure *f, bool permanent, const char *ecode,

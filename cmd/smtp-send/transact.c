@@ -78,6 +78,13 @@ suits(const struct session *s, const struct request *q, struct failure *f)
 		    (unsigned long long)q->size);
 		return false;
 	}
+	if (q->eight_bit && !s->eight_bit) {
+		/* RFC 6152 section 3: not without the extension. Conversion
+		 * would break signatures. */
+		failure_set(f, true, "5.6.3", "the host takes no 8-bit "
+		    "messages (8BITMIME)");
+		return false;
+	}
 	if (q->utf8 && !s->utf8) {
 		failure_set(f, true, "5.6.7", "the host does not support "
 		    "internationalized mail (SMTPUTF8)");
@@ -336,6 +343,7 @@ transact(struct session *s, struct request *q, struct failure *f)
 
 	snprintf(f->host, sizeof(f->host), "%s", s->host);
 	snprintf(f->ip, sizeof(f->ip), "%s", s->ip_text);
+	snprintf(f->tls, sizeof(f->tls), "%s", s->tls);
 	for (size_t i = 0; i < q->rcpts; i++)
 		if (q->rcpt[i].state == R_OPEN)
 			q->rcpt[i].why = *f; /* host and address */

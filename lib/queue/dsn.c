@@ -53,9 +53,9 @@ put_reason(struct strbuf *sb, const struct qresult *l)
 	struct strbuf t = STRBUF_INIT(4096);
 
 	if (l->host != NULL)
-		sb_printf(&t, "host %s%s%s%s said: ", l->host,
+		sb_printf(&t, "host %s%s%s%s%s: ", l->host,
 		    l->ip != NULL ? " [" : "", l->ip != NULL ? l->ip : "",
-		    l->ip != NULL ? "]" : "");
+		    l->ip != NULL ? "]" : "", l->code != 0 ? " said" : "");
 	if (l->code != 0)
 		sb_printf(&t, "%d ", l->code);
 	if (l->ecode[0] != '\0')
@@ -104,12 +104,14 @@ put_date(struct strbuf *sb, const char *name, int64_t when)
 	sb_puts(sb, "\r\n");
 }
 
-/* RFC 3464 section 2.3.4. Giving up after 4xx keeps that class. */
+/* RFC 3464 section 2.3.4. Giving up after 4xx keeps that class; what is late
+ * has it, whatever a host says (552 for too many recipients). */
 static void
 put_status(struct strbuf *sb, const struct dsn *d, const struct qresult *l)
 {
 	if (l->ecode[0] != '\0')
-		sb_printf(sb, "Status: %s\r\n", l->ecode);
+		sb_printf(sb, "Status: %c%s\r\n", d->delay ? '4' :
+		    l->ecode[0], l->ecode + 1);
 	else
 		sb_printf(sb, "Status: %c.0.0\r\n",
 		    d->delay || l->code / 100 == 4 ? '4' : '5');
@@ -120,7 +122,7 @@ put_diagnostic(struct strbuf *sb, const struct qresult *l)
 {
 	struct strbuf t = STRBUF_INIT(4096);
 
-	if (l->code == 0 && l->host == NULL)
+	if (l->code == 0) /* our own words: no SMTP reply */
 		sb_puts(sb, "Diagnostic-Code: x-pneu; ");
 	else
 		sb_puts(sb, "Diagnostic-Code: smtp; ");

@@ -105,6 +105,20 @@ ok(!-e "$root/mx/13.mail", 'not even tried');
 $id = add($plain, 'a@[127.0.0.14]'); gone($id); like(dsn($id), qr/550 5.1.1/, '354 without recipients');
 $id = add($plain, 'a@[127.0.0.17]', 'b@[127.0.0.17]'); gone($id); like(slurp("$root/mx/17"), qr/TO a.*\nTO b/, 'without PIPELINING');
 
+# 8-bit and internationalized mail for hosts that do not take it
+$id = add($plain . "caf\xc3\xa9\r\n", 'eight@[127.0.0.17]'); gone($id); $d = dsn($id);
+like($d, qr/^Status: 5\.6\.3\r\n/m, 'no 8BITMIME: 5.6.3'); like($d, qr/^Remote-MTA: dns; \[127\.0\.0\.17\]/m, 'by which host');
+like($d, qr/^Diagnostic-Code: x-pneu; 5\.6\.3 /m, 'our own words, not a reply');
+unlike(slurp("$root/mx/17.mail") . slurp("$root/mx/17"), qr/eight|8BITMIME|caf/, 'and it was not tried');
+$id = add($plain . "caf\xc3\xa9\r\n", 'eight@[127.0.0.2]'); gone($id);
+like(slurp("$root/mx/2.mail"), qr/ BODY=8BITMIME\r\n\z/, 'BODY=8BITMIME where it is offered');
+like(slurp("$root/mx/2"), qr/TO eight\S+\n.*?caf\xc3\xa9\r\n/s, 'the bytes as they were');
+$id = add($plain =~ s/test/t\xc3\xa9st/r, 'utf@[127.0.0.2]', "\xc3\xbc\@[127.0.0.2]"); gone($id); $d = dsn($id);
+like($d, qr/^Status: 5\.6\.7\r\n/m, 'no SMTPUTF8: 5.6.7'); like($d, qr/^Final-Recipient: utf-8; \xc3\xbc\@/m, 'for an address in UTF-8');
+like($d, qr{^Content-Type: message/global-delivery-status\r\n}m, 'in its own form');
+$id = add($plain, 'x@[127.0.0.21]', "\xc3\xbc\@[127.0.0.21]"); gone($id);
+like(slurp("$root/mx/21.mail"), qr/ SMTPUTF8\r\n/, 'SMTPUTF8 where it is offered'); like(slurp("$root/mx/21"), qr/TO \xc3\xbc\@/, 'and delivered');
+
 # 36, 37: loops and backscatter
 $id = add($plain, 'a@[127.0.0.15]'); gone($id); like(dsn($id), qr/5.4.6 .*loops back/s, 'our own name: a loop');
 my $n = () = slurp("$root/run.log") =~ /^report /mg;
