@@ -114,8 +114,8 @@ for (@names) {
 	    "$service, " . ($sni // 'no name') . ': ' . ($want // 'refused'),
 	    $got);
 }
-ok(answer($sub) =~ /result=fail reason=unknown-name/, 'and says so',
-    answer($sub));
+ok(until_true(sub { answer($sub) =~ /result=fail reason=unknown-name/ }),
+    'and says so', answer($sub));
 
 # Tickets.
 for ([ smtp => 'no' ], [ submission => 'yes' ]) {
