@@ -23,6 +23,11 @@
 #define FLIGHT_MAX 32  /* queries under way at once, a descriptor each */
 /* Answers remembered, if a caller never calls dns_forget(). */
 #define REMEMBER_MAX 512
+/* Answers kept for the next message, at most for this time and no longer than
+ * their TTL: a burst of mail is from few domains. Under 800 KiB in all. */
+#define KEPT_SLOTS 256 /* a power of two */
+#define KEPT_PACKET_MAX ((size_t)2048)
+#define KEPT_SECONDS 60
 
 /* Patience with a server, by round: 9.5 s in all for one that is silent. */
 static const int round_ms[ROUNDS] = { 1500, 3000, 5000 };
@@ -42,7 +47,8 @@ struct query {
 	bool tcp, no_edns, done;
 	unsigned attempt;  /* % count: server; / count: round */
 	unsigned bad;      /* bit i: server i answered with a failure */
-	int64_t until;     /* end of this attempt */
+	int64_t until;     /* end of this attempt; if kept, of the answer */
+	bool keep;
 	unsigned char out[2 + DNS_QUERY_MAX]; /* by TCP */
 	size_t out_n, out_at;
 	struct strbuf in;  /* by TCP */
@@ -58,6 +64,7 @@ struct dns {
 	size_t count;
 	struct query *queries;
 	size_t queries_n;
+	struct query *kept[KEPT_SLOTS]; /* one for each hash of a question */
 	struct arena scratch; /* for looking whether a packet is well formed */
 };
 
@@ -199,14 +206,32 @@ query_free(struct query *q)
 	free(q);
 }
 
+/* Where in d->kept the answer to a question belongs. */
+static struct query **
+kept_slot(struct dns *d, const struct dns_question *q)
+{
+	uint32_t h = 2166136261u ^ q->type; /* FNV-1a */
+
+	for (size_t i = 0; i < q->n; i++)
+		h = (h ^ q->name[i]) * 16777619u;
+	return &d->kept[(h ^ h >> 16) & (KEPT_SLOTS - 1)];
+}
+
 void
 dns_forget(struct dns *d)
 {
-	struct query *q;
+	struct query *q, **slot;
 
 	while ((q = d->queries) != NULL) {
 		d->queries = q->next;
-		query_free(q);
+		if (!q->keep) {
+			query_free(q);
+			continue;
+		}
+		slot = kept_slot(d, &q->q);
+		if (*slot != NULL)
+			query_free(*slot);
+		*slot = q;
 	}
 	d->queries_n = 0;
 }
@@ -217,6 +242,9 @@ dns_close(struct dns *d)
 	if (d == NULL)
 		return;
 	dns_forget(d);
+	for (size_t i = 0; i < KEPT_SLOTS; i++)
+		if (d->kept[i] != NULL)
+			query_free(d->kept[i]);
 	arena_free(&d->scratch);
 	free(d);
 }
@@ -363,6 +391,10 @@ query_answer(struct dns *d, struct query *q, struct slice packet)
 	sb_put(&q->packet, packet);
 	q->trusted = server_of(d, q)->trusted;
 	query_done(q, DNS_OK, NULL);
+	q->keep = a.status == DNS_OK && a.ttl != 0 &&
+	    packet.n <= KEPT_PACKET_MAX;
+	q->until = clock_ms() + (int64_t)1000 *
+	    (a.ttl < KEPT_SECONDS ? a.ttl : KEPT_SECONDS);
 }
 
 static void
@@ -489,6 +521,24 @@ in_flight(const struct dns *d)
 	return n;
 }
 
+/* An answer kept of an earlier message, or a new query. */
+static struct query *
+query_make(struct dns *d, const struct dns_question *want)
+{
+	struct query **slot = kept_slot(d, want), *q = *slot;
+
+	if (q != NULL && dns_question_eq(&q->q, want)) {
+		*slot = NULL;
+		if (clock_left(q->until) > 0)
+			return q;
+		query_free(q);
+	}
+	q = xcalloc(1, sizeof(*q));
+	q->q = *want;
+	q->fd = -1;
+	return q;
+}
+
 /* A new query, or NULL and why not. Its cost is taken off the budget. */
 static struct query *
 query_new(struct dns *d, struct dns_budget *b, const struct dns_question *want,
@@ -502,13 +552,12 @@ query_new(struct dns *d, struct dns_budget *b, const struct dns_question *want,
 	if (d->queries_n >= REMEMBER_MAX)
 		dns_forget(d);
 	b->queries--;
-	q = xcalloc(1, sizeof(*q));
-	q->q = *want;
-	q->fd = -1;
+	q = query_make(d, want);
 	q->next = d->queries;
 	d->queries = q;
 	d->queries_n++;
-	query_try(d, q, NULL);
+	if (!q->done)
+		query_try(d, q, NULL);
 	return q;
 }
 
