@@ -33,7 +33,8 @@ esac
 share=$bin/../share/pneu
 [ -d "$share/sv" ] || share=$(cd "$bin/../../.." && pwd)
 [ -d "$share/sv" ] || fail "no service directories in $share/sv"
-mkdir -p "$root" || fail "cannot make $root"
+why=$(mkdir -p "$root" 2>&1) || fail "$why"
+[ -w "$root" ] || fail "$root is not writable"
 PNEU_ROOT=$(cd "$root" && pwd)
 PATH=$bin:$PATH
 export PNEU_ROOT PATH

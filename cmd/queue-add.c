@@ -268,7 +268,7 @@ enter(struct adder *a, const char *root)
 
 	a->root = root;
 	if ((a->conf = conf_open(root)) == NULL)
-		die_sys(EXIT_PERM, "unable to read %s/conf.cdb", cdb);
+		die_sys(EXIT_TEMP, "unable to read %s/conf.cdb", cdb);
 	if (queue_open(&a->queue, root) == -1)
 		die_sys(EXIT_TEMP, "unable to open %s", queue);
 	if (confine(&cage) == -1)

@@ -48,7 +48,7 @@ enter(struct deliver *d, const char *root)
 
 	d->root = root;
 	if ((d->conf = conf_open(root)) == NULL)
-		die_sys(EXIT_PERM, "unable to read %s/conf.cdb", cdb);
+		die_sys(EXIT_TEMP, "unable to read %s/conf.cdb", cdb);
 	if (dir_make(AT_FDCWD, mail, 0700) == -1)
 		die_sys(EXIT_TEMP, "unable to make %s", mail);
 	if (confine(&cage) == -1)

@@ -414,7 +414,7 @@ enter(struct run *r)
 		.read = read, .write = write };
 
 	if ((r->conf = conf_open(r->root)) == NULL)
-		die_sys(EXIT_PERM, "unable to read %s/conf.cdb", cdb);
+		die_sys(EXIT_TEMP, "unable to read %s/conf.cdb", cdb);
 	if (queue_open(&r->q, r->root) == -1)
 		die_sys(EXIT_TEMP, "unable to open %s", queue);
 	only_one(r);

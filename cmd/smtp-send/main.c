@@ -364,7 +364,7 @@ main(int argc, char **argv)
 		usage();
 	root = conf_root(root);
 	if ((sender.conf = conf_open(root)) == NULL)
-		die_sys(EXIT_PERM, "unable to read %s/cdb/conf.cdb", root);
+		die_sys(EXIT_TEMP, "unable to read %s/cdb/conf.cdb", root);
 	sender.limit_s = (int)n;
 	settings(&sender, sender.conf);
 	sender.tls = tls_context();

@@ -38,6 +38,7 @@ struct file {
 	const char *path;  /* below conf/, for messages */
 	struct tuple *rec;
 	size_t count;
+	bool broken;       /* a record of it could not be read */
 };
 
 /* An address, who has it and where that is written. */
@@ -163,6 +164,7 @@ read_records(struct build *b, struct file *f, struct slice text)
 		if (got == -1) {
 			mistake(b, f->path, r.error_line, SLICE_NONE, "%s",
 			    r.error);
+			f->broken = true;
 		} else if (!word_in(t.type, f->kind->records)) {
 			mistake(b, f->path, t.line, t.type,
 			    "no such record here");
@@ -298,7 +300,8 @@ check_names(struct build *b, struct file *f)
 		if (tuple_is(t, "domain"))
 			f->name = want;
 	}
-	if (seen == 0)
+	/* It may be the one that could not be read. */
+	if (seen == 0 && !f->broken)
 		mistake(b, f->path, 1, type, "this record is missing");
 }
 

@@ -137,6 +137,7 @@ read_pair(int dir, const char *crt, struct cert *c)
 {
 	char *key = key_name(crt);
 	BIO *bio = open_pem(dir, crt);
+	bool found;
 	X509 *x;
 
 	*c = (struct cert){ .chain = sk_X509_new_null() };
@@ -148,14 +149,16 @@ read_pair(int dir, const char *crt, struct cert *c)
 	BIO_free(bio);
 	bio = open_pem(dir, key);
 	free(key);
-	if (bio != NULL)
+	found = bio != NULL;
+	if (found)
 		c->key = PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL);
 	BIO_free(bio);
 	ERR_clear_error();
 	if (c->x509 == NULL)
 		return "no certificate";
 	if (c->key == NULL)
-		return "no private key beside it";
+		return found ? "its .key file holds no usable private key" :
+		    "its .key file cannot be read";
 	if (X509_check_private_key(c->x509, c->key) != 1) {
 		ERR_clear_error();
 		return "the key is not the certificate's";
