@@ -1,5 +1,5 @@
 #!/bin/sh
-# A running instance and the clients that people use: curl, mbsync,
+# A running instance and the clients that people use: curl, mutt, mbsync,
 # offlineimap. And a session that is parked: seen in imap-park, woken by a
 # file in new/ and by its client.
 . "$(dirname "$0")/../lib.sh"
@@ -28,6 +28,51 @@ if command -v curl >/dev/null && command -v swaks >/dev/null; then
 	ok $? 'curl: SCRAM without TLS'
 else
 	skip 8 'no curl or no swaks'
+fi
+
+# mutt reads the message, flags it and leaves. Its terminal is a pty whose
+# keyboard is a FIFO: nobody types, and it never ends.
+flagged() {
+	find "$ROOT/mail/pneu/Maildir/cur" -name '*:2,*F*S*'
+}
+mutt_try() { # text, and on stdin what is special in muttrc
+	rm -f "$TMP/mutt-out"
+	before=$(flagged)
+	cat >"$TMP/muttrc"
+	cat >>"$TMP/muttrc" <<END
+set imap_user=pneu@localhost imap_pass=pneupneu wait_key=no
+set spoolfile=+INBOX header_cache=$TMP/mutt-cache tmpdir=$TMP
+push "<pipe-message>cat >'$TMP/mutt-out'<enter><clear-flag>!<set-flag>!<clear-flag>N<sync-mailbox><quit>"
+END
+	HOME=$TMP TERM=vt100 timeout 20 script -qec "mutt -n -F '$TMP/muttrc'" \
+	    "$TMP/mutt-screen" >/dev/null 2>&1 <>"$TMP/keys"
+	is $? 0 "mutt, $1: ends" || tail -n 20 "$TMP/mutt-screen" | tr -d '\033' | sed 's/^/# /'
+	[ -f "$TMP/mutt-out" ] || : >"$TMP/mutt-out"
+	has "$TMP/mutt-out" 'text of first' "mutt, $1: reads the message"
+	ok "$([ -z "$before" ] && [ -n "$(flagged)" ]; echo $?)" "mutt, $1: its flags are in the file name" ||
+	    find "$ROOT/mail/pneu/Maildir" -type f | sed 's/^/# /'
+	get "$url/INBOX" -X 'UID STORE 1 -FLAGS (\Flagged \Seen)' >/dev/null
+}
+if command -v mutt >/dev/null && command -v script >/dev/null; then
+	mkfifo "$TMP/keys"
+	mutt_try TLS <<END
+set ssl_force_tls certificate_file=$ROOT/secret/ca.pem
+set folder=imaps://localhost:$IMAPS/
+END
+	mutt_try 'STARTTLS, QRESYNC and IDLE' <<END
+set ssl_starttls ssl_force_tls certificate_file=$ROOT/secret/ca.pem
+set imap_condstore imap_qresync imap_idle
+set folder=imap://localhost:$IMAP/
+END
+	mutt_try 'SCRAM without TLS' <<END
+set ssl_starttls=no ssl_force_tls=no imap_authenticators=scram-sha-256
+set folder=imap://localhost:$IMAP/
+END
+	mutt_try tunnel <<END
+set tunnel="imap-serve -C $ROOT -a pneu" folder=imap://localhost/
+END
+else
+	skip 12 'no mutt'
 fi
 
 if command -v mbsync >/dev/null; then
