@@ -64,6 +64,18 @@ refuse(struct session *s)
 	return R_DONE;
 }
 
+/* The client sends it anyway, and it may be endless: RFC 7888 section 4. */
+static enum result
+too_big(struct session *s)
+{
+	sb_put(&s->o, s->tag);
+	sb_putc(&s->o, ' ');
+	sb_put(&s->o, sb_slice(&s->reply));
+	sb_puts(&s->o, "\r\n");
+	session_bye(s, "[ALERT] message too big");
+	return R_GONE;
+}
+
 /* Read one literal into the append; false: the connection is gone. */
 static bool
 read_message(struct session *s, struct append *ap, bool *failed)
@@ -129,6 +141,8 @@ read_messages(struct session *s, struct append *ap, struct slice in,
 			no(s, "[TOOBIG] a message may have %llu bytes",
 			    (unsigned long long)s->append_most);
 			failed = true;
+			if (!s->reader.literal.sync)
+				return too_big(s);
 		}
 		if (!failed && append_begin(ap) == -1) {
 			no_errno(s, "begin message");

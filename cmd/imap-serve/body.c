@@ -1,6 +1,7 @@
 #include "body.h"
 
 #include <errno.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -16,6 +17,7 @@ opened_init(struct opened *o, struct session *s, uint32_t uid,
     struct arena *ar)
 {
 	*o = (struct opened){ .s = s, .uid = uid, .fd = -1, .ar = ar };
+	sb_init(&o->picked, SIZE_MAX / 2); /* a header has a size */
 }
 
 void
@@ -25,6 +27,7 @@ opened_close(struct opened *o)
 		fd_unmap(o->msg);
 	if (o->fd != -1)
 		close(o->fd);
+	sb_free(&o->picked);
 	o->fd = -1;
 	o->mapped = o->parsed = false;
 }
@@ -41,6 +44,14 @@ opened_fd(struct opened *o)
 			log_sys("open message");
 	}
 	return !o->gone;
+}
+
+int64_t
+opened_size(struct opened *o)
+{
+	struct stat st;
+
+	return opened_fd(o) && fstat(o->fd, &st) == 0 ? st.st_size : -1;
 }
 
 bool
@@ -213,23 +224,21 @@ field_wanted(const struct section *sec, struct slice name)
 	return sec->text == SEC_FIELDS_NOT;
 }
 
-/* HEADER.FIELDS: the chosen fields and an empty line, in the arena. */
+/* HEADER.FIELDS: the chosen fields and an empty line, until the next call. */
 static struct slice
 pick_fields(struct opened *o, const struct section *sec, struct slice header)
 {
-	struct strbuf sb = STRBUF_INIT(header.n + 4);
-	struct slice out;
+	struct strbuf *sb = &o->picked;
 	struct field f;
 
+	sb_reset(sb);
 	while (field_next(&header, &f) == 1)
 		if (!f.bad && field_wanted(sec, f.name))
-			sb_put(&sb, f.raw);
-	if (sb.n != 0 && sb.p[sb.n - 1] != '\n')
-		sb_puts(&sb, "\r\n");
-	sb_puts(&sb, "\r\n");
-	out = arena_copy(o->ar, sb_slice(&sb));
-	sb_free(&sb);
-	return out;
+			sb_put(sb, f.raw);
+	if (sb->n != 0 && sb->p[sb->n - 1] != '\n')
+		sb_puts(sb, "\r\n");
+	sb_puts(sb, "\r\n");
+	return sb_slice(sb);
 }
 
 /* What a section of a mapped message is: false if there is no such part. */

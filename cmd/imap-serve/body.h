@@ -36,12 +36,15 @@ struct opened {
 	struct slice msg;    /* mapped */
 	bool mapped, parsed;
 	struct mime mime;
-	struct arena *ar;
+	struct arena *ar;    /* the parts live there */
+	struct strbuf picked; /* of the section that is being written */
 };
 
 void opened_init(struct opened *o, struct session *s, uint32_t uid,
     struct arena *ar);
 void opened_close(struct opened *o);
+/* Bytes of the message, or -1: it is gone. */
+int64_t opened_size(struct opened *o);
 /* The message mapped, or its parts: false if it is gone. */
 bool opened_map(struct opened *o);
 bool opened_mime(struct opened *o);

@@ -34,6 +34,7 @@ struct fetch {
 	uint64_t changed_since;
 	bool changed, vanished;
 	bool issued;    /* a message was gone */
+	bool record;    /* some item needs the index: a gone message has none */
 	bool unknown_cte;
 };
 
@@ -50,6 +51,9 @@ add(struct fetch *f, enum item_kind kind)
 		f->texts = true;
 	if (kind == I_FLAGS)
 		f->flags = true;
+	if (kind == I_FLAGS || kind == I_MODSEQ || kind == I_INTERNALDATE ||
+	    kind == I_SAVEDATE)
+		f->record = true;
 	return true;
 }
 
@@ -334,6 +338,30 @@ answer(struct session *s, struct fetch *f, const struct message *m, bool flags,
 	return 0;
 }
 
+/*
+ * A message that another session has expunged and this one does not know of:
+ * its file is kept for a while. What needs only that is answered (RFC 2180
+ * section 4.1.2); flags and dates went with the record.
+ */
+static int
+answer_gone(struct session *s, struct fetch *f, uint32_t uid, struct arena *ar)
+{
+	struct message m = { .uid = uid };
+	struct opened o;
+	int64_t size;
+
+	f->issued = true;
+	if (f->record || f->texts || f->changed)
+		return 0;
+	opened_init(&o, s, uid, ar);
+	size = opened_size(&o);
+	opened_close(&o);
+	if (size == -1)
+		return 0;
+	m.size = (uint64_t)size;
+	return answer(s, f, &m, false, ar);
+}
+
 /* Records of these UIDs; those that are gone are left out. */
 static int
 read_batch(struct session *s, const uint32_t *uid, size_t count,
@@ -400,24 +428,33 @@ static int
 fetch_batch(struct session *s, struct fetch *f, const uint32_t *uid,
     size_t count, struct arena *ar)
 {
+	struct arena one = { 0 }; /* of one message: texts may be large */
 	struct message *m;
 	size_t n, kept = 0;
 	bool *fresh;
+	int r = 0;
 
 	if (read_batch(s, uid, count, ar, &m, &n) == -1)
 		return -1;
-	f->issued |= n < count;
+	for (size_t i = 0, j = 0; i < count && n < count && r == 0; i++) {
+		if (j < n && m[j].uid == uid[i])
+			j++;
+		else
+			r = answer_gone(s, f, uid[i], &one);
+		arena_reset(&one);
+	}
 	for (size_t i = 0; i < n; i++)
 		if (!f->changed || m[i].modseq > f->changed_since)
 			m[kept++] = m[i];
 	fresh = arena_alloc(ar, kept + 1);
-	if (f->seen && !s->view.readonly &&
-	    mark_seen(s, m, kept, ar, fresh) == -1)
-		return -1;
-	for (size_t i = 0; i < kept && !s->dead; i++)
-		if (answer(s, f, &m[i], f->flags || fresh[i], ar) == -1)
-			return -1;
-	return 0;
+	if (f->seen && !s->view.readonly && r == 0)
+		r = mark_seen(s, m, kept, ar, fresh);
+	for (size_t i = 0; i < kept && !s->dead && r == 0; i++) {
+		r = answer(s, f, &m[i], f->flags || fresh[i], &one);
+		arena_reset(&one);
+	}
+	arena_free(&one);
+	return r;
 }
 
 /* VANISHED (EARLIER) of what was asked for and is gone since. */

@@ -8,6 +8,7 @@
 
 #define SEARCH_DEPTH 100  /* NOT, OR, lists in each other */
 #define SEARCH_KEYS 10000 /* in one command */
+#define SEARCH_TEXTS 100  /* BODY and TEXT: each reads whole messages */
 
 enum key_kind {
 	K_ALL, K_NONE, K_AND, K_OR, K_NOT,

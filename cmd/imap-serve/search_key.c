@@ -3,7 +3,7 @@
 
 struct parser {
 	struct session *s;
-	unsigned keys;
+	unsigned keys, texts;
 	bool modseq;
 };
 
@@ -127,6 +127,8 @@ parse_text(struct parser *p, struct slice *in, enum key_kind kind,
 	struct slice text;
 
 	k->name = name;
+	if (kind != K_HEADER && ++p->texts > SEARCH_TEXTS)
+		return NULL;
 	if (!imap_sp(in) || !imap_astring(in, &p->s->ar, &text))
 		return NULL;
 	k->needle = search_fold(&p->s->ar, text);

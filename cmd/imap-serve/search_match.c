@@ -45,10 +45,14 @@ search_fold(struct arena *ar, struct slice utf8)
 }
 
 static bool
-contains(struct matcher *x, struct slice text, struct slice needle)
+contains(struct slice text, struct slice needle)
 {
-	return needle.n == 0 ||
-	    slice_find(search_fold(x->ar, text), needle) != -1;
+	struct arena ar = { 0 }; /* not x->ar: there may be many keys */
+	bool found = needle.n == 0 ||
+	    slice_find(search_fold(&ar, text), needle) != -1;
+
+	arena_free(&ar);
+	return found;
 }
 
 static struct slice
@@ -61,7 +65,7 @@ header_bytes(struct matcher *x)
 
 /* Some field of that name (empty: any) has the needle in its decoded value. */
 static bool
-match_fields(struct matcher *x, struct slice header, struct slice name,
+match_fields(struct slice header, struct slice name,
     struct slice needle)
 {
 	struct strbuf sb = STRBUF_INIT(4 * header.n + 4096);
@@ -81,7 +85,7 @@ match_fields(struct matcher *x, struct slice header, struct slice name,
 			sb_puts(&sb, ": ");
 		}
 		word_decode(&sb, f.value);
-		found = contains(x, sb_slice(&sb), needle);
+		found = contains(sb_slice(&sb), needle);
 	}
 	sb_free(&sb);
 	return found;
@@ -101,7 +105,7 @@ match_leaf(struct matcher *x, const struct mime_part *p, struct slice needle)
 	decode_feed(&d, body, &raw);
 	decode_end(&d, &raw);
 	charset_put(&text, params_get(&p->ct.params, "charset"), sb_slice(&raw));
-	found = contains(x, sb_slice(&text), needle);
+	found = contains(sb_slice(&text), needle);
 	sb_free(&raw);
 	sb_free(&text);
 	return found;
@@ -121,7 +125,7 @@ match_text(struct matcher *x, struct slice needle, bool headers)
 		bool header = headers || (p->parent != NULL &&
 		    p->parent->kind == MIME_MESSAGE);
 
-		if (header && match_fields(x, mime_header(&x->o.mime, p),
+		if (header && match_fields(mime_header(&x->o.mime, p),
 		    SLICE_NONE, needle))
 			return true;
 		if (p->kind == MIME_LEAF &&
@@ -249,7 +253,7 @@ match(struct matcher *x, const struct key *k)
 	case K_SENTSINCE:
 		return match_sent(x, k);
 	case K_HEADER:
-		return match_fields(x, header_bytes(x), k->name, k->needle);
+		return match_fields(header_bytes(x), k->name, k->needle);
 	case K_BODY:
 	case K_TEXT:
 		return match_text(x, k->needle, k->kind == K_TEXT);

@@ -21,7 +21,7 @@ session_init(struct session *s, int in, int out)
 	*s = (struct session){ .in = in, .out = out };
 	imap_reader_init(&s->reader, &limits);
 	sb_init(&s->o, OUT_MAX);
-	sb_init(&s->reply, 4096 + LINE_MAX_BYTES);
+	sb_init(&s->reply, OUT_MAX); /* COPYUID of a long set */
 	sb_init(&s->view.name, STORE_NAME_MAX);
 	sb_init(&s->idle_tag, LINE_MAX_BYTES);
 	/* Fails on a pipe, which then waits for ever: a shell's own affair. */
@@ -235,7 +235,8 @@ session_event(struct session *s, int timeout_ms, struct slice *data)
 static int
 await_command(struct session *s)
 {
-	bool can_park = s->park != NULL && imap_reader_idle(&s->reader);
+	bool can_park = s->park != NULL && !s->view.grown &&
+	    imap_reader_idle(&s->reader);
 	int r = session_fill(s, can_park ? PARK_MS : READ_MS);
 
 	if (r == 0 && can_park) {

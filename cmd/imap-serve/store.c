@@ -55,12 +55,13 @@ uid_in(const struct uid_list *l, uint32_t uid)
 /*
  * Answer with the flags as they are now: for what was asked for, and also
  * under .SILENT for what somebody else has changed before us and the client
- * has not been told.
+ * has not been told. *issued: a message is there no more.
  */
 static int
 answer(struct session *s, const struct store_args *a,
     const struct uid_list *uids, const struct uid_list *changed,
-    const struct uid_list *refused, const struct uid_list *news)
+    const struct uid_list *refused, const struct uid_list *news,
+    bool *issued)
 {
 	struct message m;
 	bool cond = (s->enabled & EN_CONDSTORE) != 0;
@@ -75,11 +76,22 @@ answer(struct session *s, const struct store_args *a,
 		switch (message_get(s->store, s->view.box, uid, &s->ar, &m)) {
 		case -1:
 			return -1;
-		case 1:
+		case 0:
+			*issued = true;
+			break;
+		default:
 			put_fetch_flags(s, &m, flags);
 		}
 	}
 	return 0;
+}
+
+static int
+uid_order(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return (x > y) - (x < y);
 }
 
 /* UIDs with changes that the client has not been told. */
@@ -103,14 +115,7 @@ untold(struct session *s, const struct uid_list *uids, struct uid_list *news)
 		if (!own && !m[i].removed && uid_in(uids, m[i].uid))
 			news->uid[news->count++] = m[i].uid;
 	}
-	for (size_t i = 1; i < news->count; i++) /* nearly sorted already */
-		for (size_t j = i; j > 0 &&
-		    news->uid[j - 1] > news->uid[j]; j--) {
-			uint32_t t = news->uid[j];
-
-			news->uid[j] = news->uid[j - 1];
-			news->uid[j - 1] = t;
-		}
+	qsort(news->uid, news->count, sizeof(*news->uid), uid_order);
 	return 0;
 }
 
@@ -122,6 +127,7 @@ cmd_store(struct session *s, struct slice args)
 	struct mailbox mb;
 	const char *why;
 	uint64_t modseq;
+	bool issued = false;
 
 	if (!take_args(s, args, &a, &why))
 		return bad(s, "%s", why);
@@ -142,7 +148,7 @@ cmd_store(struct session *s, struct slice args)
 	if (a.flags.keywords != 0 && mailbox_get(s->store, s->view.box, &s->ar,
 	    &mb) == 1 && mb.keywords != s->view.keywords)
 		tell_flags(s, &mb);
-	if (answer(s, &a, &uids, &changed, &refused, &news) == -1)
+	if (answer(s, &a, &uids, &changed, &refused, &news, &issued) == -1)
 		return no_errno(s, "read flags");
 	if (refused.count != 0) {
 		struct numset set;
@@ -154,5 +160,5 @@ cmd_store(struct session *s, struct slice args)
 		sb_free(&sb);
 		return R_DONE;
 	}
-	return ok(s, "done");
+	return ok(s, issued ? "[EXPUNGEISSUED] done, some are gone" : "done");
 }

@@ -39,6 +39,7 @@ view_set(struct session *s, const uint32_t *uid, size_t count,
 		memcpy(v->uid, uid, count * sizeof(*uid));
 	v->count = count;
 	v->modseq = modseq;
+	v->grown = false;
 	v->owns = 0;
 }
 
@@ -143,6 +144,8 @@ add_new(struct session *s, const uint32_t *uid, size_t count)
 	memcpy(v->uid + v->count, uid, count * sizeof(*uid));
 	v->count += count;
 	line(s, "%zu EXISTS", v->count);
+	if ((s->enabled & EN_REV2) == 0)
+		line(s, "0 RECENT"); /* RFC 3501 section 7.3.2 */
 }
 
 /* New keywords are announced before a FETCH shows them. */
@@ -222,6 +225,7 @@ tell_difference(struct session *s)
 		first = count == BATCH ? m[count - 1].uid + 1 : 0;
 	}
 	v->modseq = now.modseq;
+	v->grown = false;
 	v->owns = 0;
 	return 0;
 }
@@ -256,6 +260,7 @@ view_sync(struct session *s)
 	    &now) == 0) {
 		tell_changes(s, m, count);
 		v->modseq = now;
+		v->grown = false;
 		v->owns = 0;
 	} else if (errno == ENOENT)
 		tell_removed(s);
@@ -282,6 +287,7 @@ view_grow(struct session *s)
 			fresh[n++] = m[i].uid;
 	qsort(fresh, n, sizeof(*fresh), uid_cmp);
 	add_new(s, fresh, n);
+	v->grown |= n != 0;
 }
 
 /* ---- numbers ---- */

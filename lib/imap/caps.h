@@ -3,7 +3,8 @@
  *
  * One list, so that imap-login promises what imap-serve does. Extensions with
  * a parameter of the mechanism kind (AUTH=, STARTTLS, LOGINDISABLED) are added
- * by imap-login alone.
+ * by imap-login alone. APPENDLIMIT without a number: STATUS tells it (RFC 7889
+ * section 3), so that imap-login need not know the configuration.
  */
 #ifndef IMAP_CAPS_H
 #define IMAP_CAPS_H

@@ -95,6 +95,18 @@ tagged 'UNSUBSCRIBE not/there', qr/^OK/;
 my $stars = '*%' x 400 . 'x';
 tagged "LIST \"\" $stars", qr/^OK/, 'a pattern of many stars';
 
+# imapsync (Q39)
+tagged 'CREATE "Old/2024/Work"', qr/^OK/, 'nested CREATE';
+has 'STATUS "Old/2024/Work" (MESSAGES UIDNEXT UIDVALIDITY)',
+    qr/^\* STATUS Old\/2024\/Work \(MESSAGES 0 UIDNEXT 1 UIDVALIDITY \d+\)\nt\d+ OK/,
+    'STATUS, by the same name';
+tagged 'SUBSCRIBE "Old/2024/Work"', qr/^OK/;
+has 'LSUB "" "Old*"', qr/^\* LSUB \(\) "\/" Old\n.* Old\/2024\n.* Old\/2024\/Work\nt/,
+    'subscribed';
+tagged 'CREATE INBOX/z', qr/^OK/, 'below INBOX';
+has 'LIST "" "inbox/*"', qr/^\* LIST \(\\HasNoChildren\) "\/" INBOX\/z\nt/;
+tagged "DELETE $_", qr/^OK/ for 'INBOX/z', 'Old/2024/Work', 'Old/2024', 'Old';
+
 # ---- select
 has 'STATUS INBOX (MESSAGES UIDNEXT UIDVALIDITY UNSEEN SIZE)',
     qr/^\* STATUS INBOX \(MESSAGES 0 UIDNEXT 1 UIDVALIDITY \d+ UNSEEN 0 SIZE 0\)/;
@@ -118,7 +130,7 @@ like $c->line, qr/^\+ /, 'continuation with a text (Q8)';
 $c->send("abc {4}\r\n");
 like $c->line, qr/^\+ /, 'second message';
 $c->send("abcd\r\n");
-like join("\n", $c->finish('m')), qr/4 EXISTS\nm OK \[APPENDUID \d+ 3:4\]/,
+like join("\n", $c->finish('m')), qr/4 EXISTS\n\* 0 RECENT\nm OK \[APPENDUID \d+ 3:4\]/,
     'MULTIAPPEND';
 $c->send("y APPEND INBOX {104857601}\r\n");
 like $c->line, qr/^y NO \[TOOBIG\]/, 'larger than max-message-size';
@@ -247,6 +259,21 @@ $c->cmd('UNSELECT');
 has "SELECT INBOX (QRESYNC ($valid $mod))", qr/^\* VANISHED \(EARLIER\) 1$/m;
 has "SELECT INBOX (QRESYNC ($valid 1))", qr/^\* VANISHED \(EARLIER\) 1:5$/m,
     'before all history';
+
+# ---- raw UTF-8 for a client without UTF8=ACCEPT (Q41)
+my $raw = "From: J\xc3\xb6rg <j\@x.example>\r\nSubject: caf\xc3\xa9\r\n" .
+    "Content-Type: text/plain; name=\"\xc3\xa4.txt\"\r\n" .
+    "Content-Description: d\xc3\xa9j\xc3\xa0\r\n\r\nx\r\n";
+my $u = Imap->serve($root, 'utf8');
+$u->append('INBOX', $raw);
+$u->cmd('SELECT INBOX');
+my ($seen) = $u->cmd('FETCH 1 (ENVELOPE BODYSTRUCTURE)');
+like $seen, qr/^[\x20-\x7e]+$/, 'ENVELOPE and BODYSTRUCTURE are ASCII (Q41)';
+like $seen, qr/"=\?utf-8\?b\?Y2Fmw6k=\?=" \(\("=\?utf-8\?b\?SsO2cmc=\?=" NIL "j" "x.example"\)\)/,
+    'encoded words';
+like $seen, qr/\("NAME\*" "utf-8''%C3%A4.txt"\) NIL "=\?utf-8\?b\?ZMOpasOg\?="/,
+    'RFC 2231 in parameters';
+$u->close;
 
 # ---- idle and limits
 $c->send("i IDLE\r\n");

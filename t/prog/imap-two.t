@@ -29,6 +29,14 @@ $a->cmd('STORE 2 +FLAGS (\Deleted)');
 $a->cmd('EXPUNGE');
 says $b, 'FETCH 3 BODY.PEEK[HEADER.FIELDS (SUBJECT)]', qr/Subject: 3/,
     'message numbers are as they were';
+says $b, 'FETCH 2 (UID RFC822.SIZE BODY.PEEK[])',
+    qr/^\* 2 FETCH \(UID 2 RFC822.SIZE 17 BODY\[\] \{17\}\r\nSubject: 2\r\n\r\nx\r\n\)\nt\d+ OK \[EXPUNGEISSUED\]/,
+    'what b has not been told of is still read';
+says $b, 'FETCH 1:2 (FLAGS)',
+    qr/^\* 1 FETCH \(UID 1 FLAGS \(\)\)\nt\d+ OK \[EXPUNGEISSUED\]/,
+    'its flags are gone';
+says $b, 'STORE 2 +FLAGS (\Seen)', qr/^t\d+ OK \[EXPUNGEISSUED\]/,
+    'STORE says so';
 says $b, 'SEARCH ALL', qr/^\* SEARCH 1 3 4\nt/, 'no EXPUNGE during SEARCH';
 says $b, 'NOOP', qr/^\* 2 EXPUNGE\nt\d+ OK/, 'NOOP tells the expunge';
 says $b, 'FETCH 2 BODY.PEEK[HEADER.FIELDS (SUBJECT)]', qr/Subject: 3/,
@@ -44,7 +52,7 @@ says $b, 'STORE 1 +FLAGS.SILENT (\Seen)', qr/^\* 1 FETCH .*FLAGS \(\\Seen\)/,
 
 # ---- new messages
 $a->append('INBOX', "Subject: 5\r\n\r\nx\r\n");
-says $b, 'SEARCH UNSEEN', qr/^\* 4 EXISTS\n\* SEARCH 2 3 4\nt/,
+says $b, 'SEARCH UNSEEN', qr/^\* 4 EXISTS\n\* 0 RECENT\n\* SEARCH 2 3 4\nt/,
     'SEARCH sees what came this moment (Q31)';
 $a->append('Trash', "Subject: moved\r\n\r\nx\r\n");
 $a->cmd('SELECT Trash');
@@ -56,7 +64,7 @@ $a->cmd('SELECT INBOX');
 open my $f, '>', "$box/new/1000.M1.x" or die;
 print $f "Subject: dropped\n\nx\n";
 close $f;
-says $b, 'NOOP', qr/^\* 6 EXISTS\nt/, 'a file in new/ shows';
+says $b, 'NOOP', qr/^\* 6 EXISTS\n\* 0 RECENT\nt/, 'a file in new/ shows';
 my ($file) = glob "$box/cur/*1000.M1.x*";
 $file //= (glob "$box/new/*1000.M1.x*")[0];
 (my $to = $file) =~ s{/(?:new|cur)/([^/:]+).*}{/cur/$1:2,FS};
@@ -74,6 +82,7 @@ open $f, '>', "$box/new/1001.M2.x" or die;
 print $f "Subject: dropped\n\nx\n";
 close $f;
 like $b->line(5), qr/^\* 6 EXISTS/, 'IDLE shows a file in new/';
+like $b->line(5), qr/^\* 0 RECENT/, 'and RECENT, for rev1 (Q43)';
 $a->cmd('STORE 1 +FLAGS (\Answered)');
 like $b->line(5), qr/^\* 1 FETCH .*Answered/, 'IDLE shows flags';
 $a->cmd('STORE 2 +FLAGS (\Deleted)');
