@@ -108,7 +108,9 @@ listen_cage(const struct listen *l, const char *root, const char *program)
 	static const char *const linker[] = { "/lib", "/lib64", "/usr/lib",
 		"/lib32", "/usr/local/lib" };
 	const char *exec[COUNTOF(linker) + 2] = { program };
-	const char *read[COUNTOF(l->read) + 3] = { "/etc", "/dev" };
+	static const char *const host_files[] = { "/etc/ld.so.cache",
+		"/etc/localtime", "/dev/null", "/dev/urandom" };
+	const char *read[COUNTOF(l->read) + COUNTOF(host_files) + 1] = { NULL };
 	const char *write[COUNTOF(l->write) + 2] = { NULL };
 	struct confine c = {
 		.flags = CONFINE_EXEC | CONFINE_FORK | CONFINE_ACCEPT |
@@ -116,8 +118,11 @@ listen_cage(const struct listen *l, const char *root, const char *program)
 		.read = read, .write = write, .exec = exec,
 	};
 	char *counters = xprintf("%s/run/counters", root);
-	size_t e = 1, r = 2, w = 0;
+	size_t e = 1, r = 0, w = 0;
 
+	for (size_t i = 0; i < COUNTOF(host_files); i++)
+		if (access(host_files[i], R_OK) == 0)
+			read[r++] = host_files[i];
 	for (size_t i = 0; i < COUNTOF(linker); i++)
 		if (access(linker[i], X_OK) == 0)
 			exec[e++] = linker[i];

@@ -16,12 +16,14 @@
 static inline struct dns *
 resolver_begin(const char *servers, const char *root)
 {
-	static const struct confine cage = { .flags = CONFINE_DNS };
 	struct dns *d = resolver_open(servers, conf_root(root));
+	uint16_t ports[DNS_SERVERS_MAX + 1];
+	const struct confine cage = { .flags = CONFINE_DNS, .ports = ports };
 
 	if (d == NULL)
 		die_sys(EXIT_PERM, "unable to use resolver %s",
 		    servers != NULL ? servers : "of conf or resolv.conf");
+	dns_ports(d, ports);
 	if (confine(&cage) == -1)
 		die_sys(EXIT_TEMP, "unable to confine");
 	return d;

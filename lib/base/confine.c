@@ -105,8 +105,9 @@ rule_paths(int set, const char *const *paths, uint64_t allowed)
 
 /* What of Landlock applies to these flags, as far as this ABI has it. */
 static struct ruleset_attr
-ruleset_for(unsigned flags, int abi)
+ruleset_for(const struct confine *c, int abi)
 {
+	unsigned flags = c->flags;
 	struct ruleset_attr a = { .fs = FS_ABI1 };
 
 	if (abi >= 2)
@@ -115,12 +116,13 @@ ruleset_for(unsigned flags, int abi)
 		a.fs |= FS_TRUNCATE;
 	if (abi >= 5)
 		a.fs |= FS_IOCTL_DEV;
-	/* An exec'd program has a network cage of its own. */
-	if (abi >= 4 && !(flags & CONFINE_EXEC)) {
+	if (abi >= 4) {
 		a.net = NET_BIND_TCP;
-		if (!(flags & (CONFINE_DNS | CONFINE_CONNECT)))
+		if (!(flags & (CONFINE_DNS | CONFINE_CONNECT)) ||
+		    c->ports != NULL)
 			a.net |= NET_CONNECT_TCP;
 	}
+	/* An exec'd program says itself whom it talks to. */
 	if (abi >= 6 && !(flags & CONFINE_EXEC))
 		a.scoped = SCOPE_ABSTRACT_UNIX |
 		    (flags & CONFINE_FORK ? 0 : SCOPE_SIGNAL);
@@ -140,7 +142,7 @@ restrict_paths(const struct confine *c)
 		missing |= 1;
 		return errno == ENOSYS || errno == EOPNOTSUPP ? 0 : -1;
 	}
-	a = ruleset_for(c->flags, abi);
+	a = ruleset_for(c, abi);
 	set = (int)syscall(SYS_landlock_create_ruleset, &a, abi >= 6 ? 24 :
 	    abi >= 4 ? 16 : 8, 0);
 	if (set == -1)
@@ -159,6 +161,12 @@ restrict_paths(const struct confine *c)
 	/* A connection from a chosen address binds port 0 first. */
 	if (r == 0 && a.net != 0 && c->flags & (CONFINE_DNS | CONFINE_CONNECT))
 		r = (int)syscall(SYS_landlock_add_rule, set, RULE_PORT, &any, 0);
+	for (size_t i = 0; r == 0 && a.net != 0 && c->ports != NULL &&
+	    c->ports[i] != 0; i++) {
+		struct port_rule one = { NET_CONNECT_TCP, c->ports[i] };
+
+		r = (int)syscall(SYS_landlock_add_rule, set, RULE_PORT, &one, 0);
+	}
 	if (r == 0)
 		r = (int)syscall(SYS_landlock_restrict_self, set, 0);
 	e = errno;

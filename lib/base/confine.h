@@ -42,6 +42,8 @@ struct confine {
 	const char *const *read;  /* NULL-terminated paths, files or trees */
 	const char *const *write; /* read, write, create, rename, remove */
 	const char *const *exec;  /* execute and read */
+	const uint16_t *ports; /* CONFINE_DNS: TCP to these ports only, up to a
+	                          0; NULL = any */
 	uint64_t memory; /* RLIMIT_AS in bytes; 0 = leave (ASan ignores it) */
 	unsigned files;  /* RLIMIT_NOFILE; 0 = leave */
 	uint64_t file_size; /* RLIMIT_FSIZE in bytes; 0 = leave */

@@ -15,7 +15,6 @@
 
 #define RESOLV_CONF "/etc/resolv.conf"
 #define RESOLV_CONF_MAX ((size_t)64 * 1024)
-#define SERVERS_MAX 8  /* more than anyone lists; bits of query.bad */
 #define ROUNDS 3       /* times each server is asked */
 #define TCP_MS 5000    /* connect, ask and read by TCP */
 #define TCP_ANSWER_MAX ((size_t)2 + 65535) /* RFC 1035 section 4.2.2 */
@@ -60,7 +59,7 @@ struct query {
 };
 
 struct dns {
-	struct server server[SERVERS_MAX];
+	struct server server[DNS_SERVERS_MAX];
 	size_t count;
 	struct query *queries;
 	size_t queries_n;
@@ -140,7 +139,7 @@ servers_of_system(struct dns *d, bool trust_ad)
 				if (slice_eqs(word, "trust-ad"))
 					trust_ad = true;
 	in = sb_slice(&text);
-	while (d->count < SERVERS_MAX && slice_line(&in, &line) == 1)
+	while (d->count < DNS_SERVERS_MAX && slice_line(&in, &line) == 1)
 		if (slice_word(&line, &word) && slice_eqs(word, "nameserver") &&
 		    slice_word(&line, &word) &&
 		    server_parse(word, trust_ad, &d->server[d->count]) == 0)
@@ -158,7 +157,7 @@ dns_open(const struct slice *servers, size_t count, bool trust_ad)
 	struct dns *d = xcalloc(1, sizeof(*d));
 	int e = EINVAL;
 
-	if (count > SERVERS_MAX)
+	if (count > DNS_SERVERS_MAX)
 		goto fail;
 	for (; d->count < count; d->count++)
 		if (server_parse(servers[d->count], trust_ad,
@@ -178,12 +177,12 @@ fail:
 struct dns *
 dns_open_list(struct slice servers, bool trust_ad)
 {
-	struct slice list[SERVERS_MAX + 1], part, word;
+	struct slice list[DNS_SERVERS_MAX + 1], part, word;
 	size_t count = 0;
 
 	while (servers.n > 0) {
 		slice_cut(&servers, ',', &part);
-		while (count <= SERVERS_MAX && slice_word(&part, &word))
+		while (count <= DNS_SERVERS_MAX && slice_word(&part, &word))
 			list[count++] = word;
 	}
 	return dns_open(list, count, trust_ad);
@@ -234,6 +233,20 @@ dns_forget(struct dns *d)
 		*slot = q;
 	}
 	d->queries_n = 0;
+}
+
+void
+dns_ports(const struct dns *d, uint16_t ports[DNS_SERVERS_MAX + 1])
+{
+	for (size_t i = 0; i < d->count; i++) {
+		const struct sockaddr *sa =
+		    (const struct sockaddr *)&d->server[i].sa;
+
+		ports[i] = ntohs(sa->sa_family == AF_INET6 ?
+		    ((const struct sockaddr_in6 *)sa)->sin6_port :
+		    ((const struct sockaddr_in *)sa)->sin_port);
+	}
+	ports[d->count] = 0;
 }
 
 void

@@ -74,7 +74,12 @@ struct dns_budget {
 #define DNS_MESSAGE_MS 20000
 #define DNS_CNAME_MAX 16
 
+#define DNS_SERVERS_MAX 8 /* more than anyone lists; bits of query.bad */
+
 struct dns;
+
+/* The ports of its servers, up to a 0. */
+void dns_ports(const struct dns *d, uint16_t ports[DNS_SERVERS_MAX + 1]);
 
 /*
  * servers: addresses "127.0.0.1:5353", "[::1]:53", "192.0.2.1"; count 0 =
