@@ -41,7 +41,8 @@ idle_loop(struct session *s)
 	int64_t end = clock_ms() + READ_MS;
 
 	while (!s->dead && !s->bye && s->idling && read_done(s)) {
-		bool park = s->park != NULL && imap_reader_idle(&s->reader);
+		bool park = s->park != NULL && !s->view.unfinished &&
+		    imap_reader_idle(&s->reader);
 		int r = session_fill(s, park ? PARK_IDLE_MS : LOOK_MS);
 
 		if (r != 0)

@@ -88,7 +88,7 @@ session_park(struct session *s)
 		view_sync(s);
 		flush(s);
 	}
-	if (s->dead)
+	if (s->dead || (s->idling && s->view.unfinished))
 		goto out;
 	tuple_begin(&out, "park");
 	tuple_puts(&out, "id", s->id);

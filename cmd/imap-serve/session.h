@@ -60,6 +60,7 @@ struct selected {
 	uint32_t *uid;      /* sequence number - 1 is the index */
 	size_t count, cap;
 	uint64_t modseq;    /* everything up to here has been told */
+	bool unfinished;    /* a file in new/ is still being written */
 	bool grown;         /* and messages that came after it */
 	uint64_t own[OWN_MAX]; /* own flag changes, answered already */
 	size_t owns;

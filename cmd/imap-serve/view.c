@@ -18,6 +18,7 @@ view_close(struct session *s)
 
 	v->box = 0;
 	v->count = 0;
+	v->unfinished = false;
 	v->owns = 0;
 	sb_reset(&v->name);
 	s->saved = (struct numset){ 0 };
@@ -251,10 +252,13 @@ view_sync(struct session *s)
 	struct message *m;
 	size_t count;
 	uint64_t now;
+	int r;
 
 	if (v->box == 0)
 		return;
-	if (mailbox_sync(s->store, v->box) == -1 && errno != ENOENT)
+	r = mailbox_sync(s->store, v->box);
+	v->unfinished = r == 2;
+	if (r == -1 && errno != ENOENT)
 		log_sys("look for changes of other programs");
 	if (message_changes(s->store, v->box, v->modseq, &s->ar, &m, &count,
 	    &now) == 0) {

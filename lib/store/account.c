@@ -330,14 +330,15 @@ fill(struct wtx *w, bool new_account)
 {
 	struct box *list;
 	size_t count;
-	bool changed;
+	bool changed, unfinished;
 
 	if (subscriptions_read(w) == -1 || scan_account(w, &changed) == -1 ||
 	    make_defaults(w, new_account) == -1 ||
 	    box_all(w->a, w->txn, &w->ar, &list, &count) == -1)
 		return -1;
 	for (size_t i = 0; i < count; i++)
-		if (!list[i].removed && scan_box(w, &list[i], &changed) == -1)
+		if (!list[i].removed && scan_box(w, &list[i], &changed,
+		    &unfinished) == -1)
 			return -1;
 	return 0;
 }

@@ -230,7 +230,7 @@ sync_all(struct account *a, struct box *list, size_t count, bool *changed)
 		if ((r = mailbox_sync(a, list[i].id)) == -1 &&
 		    errno != ENOENT)
 			return -1;
-		*changed = *changed || r == 1;
+		*changed = *changed || r > 0;
 	}
 	return 0;
 }

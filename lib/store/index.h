@@ -272,7 +272,8 @@ bool scan_needed(const struct seen *was, const struct seen *is,
     uint32_t messages);
 void seen_scanned(struct account *a, uint32_t slot, struct seen *before);
 /* Whole scan within a transaction. */
-int scan_box(struct wtx *w, struct box *b, bool *changed) MUST_CHECK;
+int scan_box(struct wtx *w, struct box *b, bool *changed, bool *unfinished)
+    MUST_CHECK;
 int scan_account(struct wtx *w, bool *changed) MUST_CHECK;
 
 /*

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -24,6 +25,7 @@
  * the larger the mailbox, the more rarely. */
 #define SETTLE_MS 2000
 #define SETTLE_MESSAGES_PER_MS 2
+#define WRITER_SECONDS 60
 #define MTIME_GRAIN_MS 100 /* coarser than any file system's clock we meet */
 
 /* ---- hints ---- */
@@ -283,6 +285,7 @@ struct scan {
 	struct listing files;
 	struct listing again; /* second look, when something is missing */
 	bool looked_again, changed;
+	bool unfinished; /* a file was left out, somebody is writing it */
 };
 
 /* The file was renamed, perhaps for flags. */
@@ -426,6 +429,25 @@ measure(int fd, uint64_t *size, bool *lf)
 	return 0;
 }
 
+/*
+ * Does somebody write this file? A read lease is refused while anyone has it
+ * open for writing (fcntl(2)). One that is not our own, or whose writer has
+ * been silent for a minute, is taken as it is.
+ */
+static bool
+being_written(int fd, const struct stat *st)
+{
+	if (now_ms() / 1000 - st->st_mtime > WRITER_SECONDS)
+		return false;
+	/* Who opens it for writing now would send SIGIO, which ends us. */
+	if (fcntl(fd, F_SETSIG, SIGURG) == -1)
+		return false;
+	if (fcntl(fd, F_SETLEASE, F_RDLCK) == -1)
+		return errno == EAGAIN;
+	(void)fcntl(fd, F_SETLEASE, F_UNLCK);
+	return false;
+}
+
 static int
 uid_free(struct scan *s, uint32_t uid)
 {
@@ -495,6 +517,11 @@ adopt(struct scan *s, const struct file *f)
 	struct stat st;
 	int own, fd = rec_open(s->w->a, s->b, &r);
 
+	if (fd != -1 && fstat(fd, &st) == 0 && being_written(fd, &st)) {
+		s->unfinished = true;
+		close(fd);
+		return 0;
+	}
 	if (fd == -1 || fstat(fd, &st) == -1 || !S_ISREG(st.st_mode) ||
 	    measure(fd, &r.size, &r.lf) == -1) {
 		if (fd != -1)
@@ -519,7 +546,7 @@ adopt(struct scan *s, const struct file *f)
 }
 
 int
-scan_box(struct wtx *w, struct box *b, bool *changed)
+scan_box(struct wtx *w, struct box *b, bool *changed, bool *unfinished)
 {
 	struct scan s = { .w = w, .b = b };
 
@@ -545,6 +572,7 @@ scan_box(struct wtx *w, struct box *b, bool *changed)
 	if (box_reserve(w, b) == -1)
 		return -1;
 	*changed = s.changed;
+	*unfinished = s.unfinished;
 	return box_put(w, b);
 }
 
@@ -571,7 +599,7 @@ mailbox_sync(struct account *a, uint32_t box)
 	struct wtx w;
 	struct box b;
 	MDB_txn *txn;
-	bool changed = false;
+	bool changed = false, unfinished = false;
 	int r;
 
 	if (rtx_begin(a, &txn) == -1)
@@ -586,15 +614,16 @@ mailbox_sync(struct account *a, uint32_t box)
 	/* Again, now that no one of ours is in the middle of a change. */
 	r = look(a, w.txn, box, &w.ar, &b, &now);
 	if (r == 1)
-		r = scan_box(&w, &b, &changed) == -1 ? -1 : 1;
+		r = scan_box(&w, &b, &changed, &unfinished) == -1 ? -1 : 1;
 	if (r != 1) {
 		wtx_abort(&w);
 		return r;
 	}
 	if (wtx_commit(&w) == -1)
 		return -1;
-	seen_scanned(a, box, &now);
+	if (!unfinished) /* else the next call scans again */
+		seen_scanned(a, box, &now);
 	if (changed)
 		bell_ring(a);
-	return changed;
+	return unfinished ? 2 : changed;
 }

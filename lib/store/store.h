@@ -369,7 +369,8 @@ void append_free(struct append *ap);
  * Look for what other programs did to the Maildir and bring the index up to
  * it: files dropped into new/ or cur/, renamed for flags, removed. Cheap when
  * nothing was done (two or three stat(2) calls). 1 if the index changed, 0 if
- * not, -1. Call it at SELECT and whenever a watch or NOOP says so.
+ * not, 2 if a new file is left out because somebody still writes it (ask again
+ * soon), -1. Call it at SELECT and whenever a watch or NOOP says so.
  */
 int mailbox_sync(struct account *a, uint32_t box) MUST_CHECK;
 /* The same for the set of mailboxes: directories that came, went or were

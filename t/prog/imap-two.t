@@ -98,6 +98,26 @@ $b->send("DONE\r\n");
 like $b->line, qr/^i OK/, 'DONE';
 $d->close;
 
+# ---- a file in new/ that somebody is still writing, as cp does
+open $f, '>', "$box/new/1002.M3.x" or die;
+syswrite $f, "Subject: slow\r\n\r\n";
+says $b, 'NOOP', qr/^t\d+ OK/, 'half a message does not show';
+syswrite $f, 'x' x 1000;
+close $f;
+my @told = $b->cmd('NOOP');
+like join("\n", @told), qr/^\* \d+ EXISTS/m, 'it does when it is whole';
+says $b, 'UID FETCH * RFC822.SIZE', qr/RFC822.SIZE 1017\)/, 'with its size';
+$b->send("i IDLE\r\n");
+$b->line;
+open $f, '>', "$box/new/1003.M4.x" or die;
+syswrite $f, "Subject: slow\r\n\r\n";
+is $b->line(1.5), undef, 'nor in IDLE';
+close $f;
+like $b->line(5), qr/EXISTS/, 'until it is closed';
+$b->line;
+$b->send("DONE\r\n");
+$b->finish('i');
+
 # ---- the mailbox goes
 $a->cmd('CREATE x');
 $a->append('x', "Subject: 1\r\n\r\nx\r\n");
