@@ -196,6 +196,21 @@ prepare(struct adder *a, struct job *j, struct work *w, struct queue_new *n)
 	return 0;
 }
 
+/* smtp-serve logs what it hands over; mail of a local program has only us. */
+static void
+log_local(const struct job *j, size_t rcpts)
+{
+	struct strbuf *l = log_begin("queued");
+
+	tuple_puts(l, "id", j->id);
+	tuple_opt(l, "uid", job_get(j, "peer", "uid"));
+	tuple_put(l, "from", job_get(j, "from", "addr"));
+	tuple_put(l, "rcpt", job_get(j, "rcpt", "addr"));
+	tuple_putu(l, "rcpts", rcpts);
+	tuple_putu(l, "size", j->size);
+	log_end();
+}
+
 static int
 answer(struct job *j, const struct queue_new *n, struct strbuf *out)
 {
@@ -213,6 +228,8 @@ answer(struct job *j, const struct queue_new *n, struct strbuf *out)
 	}
 	while ((t = job_next(j, "rcpt", t)) != NULL)
 		rcpts++;
+	if (job_find(j, "peer") != NULL && job_find(j, "client") == NULL)
+		log_local(j, rcpts);
 	tuple_begin(out, "queued");
 	tuple_puts(out, "id", j->id);
 	tuple_putu(out, "rcpts", rcpts);

@@ -8,7 +8,6 @@
 #include "imf/mime.h"
 #include "session.h"
 
-#define SECTION_DEPTH 52 /* numbers in "1.2.3"; IMF_DEPTH_MAX and a bit */
 
 enum section_text {
 	SEC_ALL, SEC_HEADER, SEC_FIELDS, SEC_FIELDS_NOT, SEC_TEXT, SEC_MIME

@@ -11,7 +11,6 @@
 #include "body.h"
 #include "session.h"
 
-#define ITEMS_MAX 200 /* data items in one FETCH */
 
 enum item_kind {
 	I_UID, I_FLAGS, I_INTERNALDATE, I_SIZE, I_MODSEQ, I_SAVEDATE,

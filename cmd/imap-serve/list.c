@@ -6,7 +6,6 @@
 #include "base/log.h"
 #include "session.h"
 
-#define PATTERNS_MAX 50 /* in one LIST */
 
 enum select_opts { SEL_SUBSCRIBED = 1, SEL_RECURSIVE = 2, SEL_SPECIAL = 4 };
 enum return_opts {

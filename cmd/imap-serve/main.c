@@ -33,7 +33,6 @@
 #include "park.h"
 #include "session.h"
 
-#define SESSIONS_MAX 2000   /* default of -n: processes at a time */
 #define PACKET_WAIT_MS 5000 /* for the packet after a connection */
 #define BACKLOG 1024        /* sessions that wake at once */
 #define CAGE "reads and writes mail/ACCOUNT; network: none"
@@ -52,12 +51,6 @@ on_child(int sig)
 {
 	(void)sig;
 }
-
-/* Address space of a session: the index is mapped (256 MiB), and a message. */
-#define SESSION_MEMORY ((uint64_t)1024 * 1024 * 1024)
-
-/* Without a configuration, as in a shell: conf(5)'s max-message-size. */
-#define APPEND_MOST ((uint64_t)100 * 1024 * 1024)
 
 /* What the configuration, out of reach afterwards, says of this account. */
 static uint64_t

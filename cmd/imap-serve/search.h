@@ -6,7 +6,6 @@
 
 #include "session.h"
 
-#define SEARCH_DEPTH 100  /* NOT, OR, lists in each other */
 #define SEARCH_KEYS 10000 /* in one command */
 #define SEARCH_TEXTS 100  /* BODY and TEXT: each reads whole messages */
 

@@ -11,7 +11,6 @@
 #include "search.h"
 
 /* Text of one part that is looked through. */
-#define PART_TEXT_MAX ((size_t)32 * 1024 * 1024)
 
 struct matcher {
 	struct session *s;

@@ -21,25 +21,8 @@
 #include "imap/reader.h"
 #include "imap/scan.h"
 #include "imap/set.h"
+#include "limits.h"
 #include "store/store.h"
-
-/* Section 2 of the RFC's advice and what clients are seen to send: sync
- * programs write UID lists of many kilobytes. */
-#define LINE_MAX_BYTES ((size_t)64 * 1024)
-#define LITERAL_MAX ((size_t)100 * 1024)
-#define LITERALS_MAX ((size_t)1024 * 1024)
-#define LITERALS_COUNT 1000u
-
-#define READ_MS (30 * 60 * 1000) /* RFC 9051 section 5.4: at least 30 min */
-#define LITERAL_MS (30 * 1000)   /* between reads inside a literal */
-#define WRITE_SECONDS 300        /* for one write to a slow client */
-#define PARK_MS (10 * 1000)      /* silence between commands, then park */
-#define PARK_IDLE_MS 1000        /* the same in IDLE */
-#define OUT_FLUSH ((size_t)32 * 1024)   /* written when this much waits */
-#define OUT_MAX ((size_t)4 * 1024 * 1024) /* one response without its data */
-#define INPUT_MAX 16384
-#define BATCH 500                /* messages read from the index at once */
-#define OWN_MAX 1000             /* own changes remembered until told */
 
 enum enabled {
 	EN_REV2 = 1 << 0,

@@ -6,7 +6,6 @@
  */
 #include "body.h"
 
-#define STRUCTURE_DEPTH 200 /* lists in lists; IMF_DEPTH_MAX times three */
 
 /* Take one element: a list, a string, a literal, a number or NIL. */
 static bool

@@ -10,12 +10,6 @@
 #include "base/alloc.h"
 #include "base/rid.h"
 
-/* MX records that are looked at, best preferences first. */
-#define HOSTS_MAX 20
-/* Addresses of one host. */
-#define ADDRESSES_MAX 6
-#define ROUTE_QUERIES 60
-#define ROUTE_MS 30000
 
 struct host {
 	struct slice name;

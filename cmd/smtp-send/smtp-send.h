@@ -26,7 +26,14 @@ enum {
 
 #define TEXT_SIZE 512     /* of a failure or result, with NUL */
 #define RCPT_MAX 100      /* a transaction; RFC 5321 section 4.5.3.1.8 */
+#define HOSTS_MAX 20      /* MX records looked at, best preferences first */
+#define ADDRESSES_MAX 6   /* of one host */
 #define TARGETS_MAX 20    /* addresses tried in one attempt */
+#define ROUTE_QUERIES 60  /* to find them */
+#define ROUTE_MS 30000
+/* A peer that takes the data slower than this holds a worker for nothing. */
+#define BYTES_A_SECOND_MIN 1024
+#define DATA_SECONDS_MIN 1800
 #define SESSION_MESSAGES 100 /* then a new connection */
 
 /* Why something did not work. */

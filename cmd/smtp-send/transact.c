@@ -13,9 +13,6 @@
 
 /* Bytes of the message that are encoded and written at a time. */
 #define BLOCK ((size_t)64 * 1024)
-/* A peer that takes the data slower than this holds a worker for nothing. */
-#define BYTES_A_SECOND_MIN 1024
-#define DATA_SECONDS_MIN 1800
 
 enum after { A_GO, A_LOST }; /* may the session be used on? */
 

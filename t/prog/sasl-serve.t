@@ -130,11 +130,15 @@ ok(length $salt[0] == length $salt[3] && substr($salt[0], -7) eq
     substr($salt[3], -7), 'of the same form', @salt);
 
 # Time: a stranger's password takes as long as a user's.
-my @t;
-for my $u ('ann@example.org', 'eve@example.org') {
-	my @d;
-	for (1 .. 5) { my $b = time; plain($s, $u, 'wrong'); push @d, time - $b }
-	push @t, (sort { $a <=> $b } @d)[0]; # the least disturbed
+# The least disturbed of some attempts in turn; a busy machine gets more.
+my @t = (9, 9);
+for my $round (1 .. 30) {
+	for my $i (0, 1) {
+		my $b = time;
+		plain($s, ('ann@example.org', 'eve@example.org')[$i], 'wrong');
+		$t[$i] = time - $b if time - $b < $t[$i];
+	}
+	last if $round >= 5 && $t[0] < 2 * $t[1] && $t[1] < 2 * $t[0];
 }
 ok($t[0] < 2 * $t[1] && $t[1] < 2 * $t[0], sprintf(
     'a wrong password takes %.1f ms, a stranger %.1f ms', map { $_ * 1000 } @t));

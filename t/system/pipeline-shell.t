@@ -179,4 +179,17 @@ conf-build -C "$ROOT" || exit 1
 letter moved "$ann"
 sign moved || ok 1 'dkim-sign signs'
 check moved ann@sender.example 250 '^iprev result=fail'
+
+# Mail of a local program: one id from the pipeline to the mailbox.
+printf 'Subject: local\n\nhi\n' |
+    PNEU_ROOT=$ROOT HOME=$TMP mail-submit -f pneu@localhost alice@localhost
+is $? 0 'mail-submit'
+logged() {
+	id=$(sed -n 's/.* queued prog=queue-add id=\([^ ]*\) uid=.*/\1/p' \
+	    "$ROOT/log/stages-outbound/current")
+	[ -n "$id" ] && grep -q "sent prog=queue-run id=$id .*delivered as" \
+	    "$ROOT/log/queue-run/current"
+}
+wait_for 15 logged; ok $? 'its id is in the logs of both programs'
+recorded "$id" | grep -q '^queued '; ok $? 'and among the cases'
 finish
