@@ -23,28 +23,32 @@ export HOST_ATTRS="resolver=$dns_server"
 instance_start || exit 1
 inbox() { printf '%s\n' "$ROOT"/mail/pneu/Maildir/new "$ROOT"/mail/pneu/Maildir/cur; }
 
+doubt=0
 # burst in the background, VICTIM killed again and again until it is done.
-# $1: what to kill: a function that prints pids. $2: text.
+# $1: what to kill: a function that prints pids. $2: text. $3: seconds between
+# kills. $4: messages on their way at a time.
 kill_run() {
 	"$here/burst" 127.0.0.1 "$SMTP" a@example.net pneu@localhost 200 8 \
-	    >"$TMP/burst" 2>"$TMP/burst.err" &
+	    >>"$TMP/burst" 2>"$TMP/burst.err" &
 	burst=$!
-	kills=0
-	while kill -0 $burst 2>/dev/null; do
+	kills=0 rounds=0
+	while kill -0 $burst 2>/dev/null && [ $rounds -lt 12 ]; do
+		rounds=$((rounds + 1))
 		for p in $($1); do
 			kill -KILL "$p" 2>/dev/null && kills=$((kills + 1))
 		done
 		# Let some mail through between two kills.
 		sleep "${3:-0.4}"
-		[ $kills -lt 400 ] || break
 	done
 	wait $burst
 	ok $? "$2: all 200 are taken in the end ($kills kills)" ||
 	    tail -n 3 "$TMP/burst.err" "$ROOT"/log/*/current | sed 's/^/# /'
 	[ $kills -gt 0 ]
 	ok $? "$2: something was killed"
+	# stages(8), BUGS: what was committed and not yet answered.
+	doubt=$((doubt + rounds * ${4:-8}))
 	# shellcheck disable=SC2046 # directories without blanks
-	"$here/burst-check" "$TMP/burst" $(inbox) >"$TMP/check"
+	"$here/burst-check" -m $doubt "$TMP/burst" $(inbox) >"$TMP/check"
 	ok $? "$2: $(tail -n 1 "$TMP/check")" || head -n 20 "$TMP/check" | sed 's/^/# /'
 	index-check -C "$ROOT" -a pneu >"$TMP/index" 2>&1
 	ok $? "$2: files and index agree" || head "$TMP/index" | sed 's/^/# /'
@@ -65,8 +69,8 @@ all() {
 		service_pids $s
 	done
 }
-kill_run smtp_listen smtp-listen
-kill_run smtp_serve smtp-serve 0.1
+kill_run smtp_listen smtp-listen 0.4 0
+kill_run smtp_serve smtp-serve 0.1 0
 kill_run stages stages 0.8
 kill_run worker 'a worker' 0.1
 kill_run deliver deliver 0.2
