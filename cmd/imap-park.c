@@ -9,8 +9,8 @@
  *
  * A parked session is a descriptor and the tuple that brings it back. One
  * inotify instance watches for all; equal paths share a watch. When the client
- * sends, hangs up, or something watched changes, the session goes back to
- * imap-serve, which asks the store what happened since.
+ * sends, or something watched changes, the session goes back to imap-serve,
+ * which asks the store what happened since. A client that hangs up is gone.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -252,6 +252,41 @@ session_wake(struct session *s)
 	}
 	queue_out(s);
 	queue_in(s, BACK_MS);
+}
+
+static void
+log_end_of(const struct session *s)
+{
+	static const char *const attrs[] = { "account", "login", "ip" };
+	struct arena ar = { 0 };
+	struct tuple_reader r;
+	struct strbuf *l;
+	struct tuple t;
+
+	tuple_reader_init(&r, slice_of(s->state, s->n));
+	if (tuple_next(&r, &ar, &t) == 1) {
+		l = log_begin("end");
+		tuple_put(l, "conn", tuple_value(&t, "id"));
+		for (size_t i = 0; i < COUNTOF(attrs); i++)
+			tuple_opt(l, attrs[i], tuple_value(&t, attrs[i]));
+		log_end();
+	}
+	arena_free(&ar);
+}
+
+/* The client has sent something, or left: then no imap-serve is needed. */
+static void
+session_readable(struct session *s)
+{
+	char c;
+	ssize_t n = recv(s->src.fd, &c, 1, MSG_PEEK | MSG_DONTWAIT);
+
+	if (n > 0 || (n == -1 && (errno == EAGAIN || errno == EINTR))) {
+		session_wake(s);
+		return;
+	}
+	log_end_of(s);
+	session_end(s);
 }
 
 static struct session *
@@ -533,7 +568,7 @@ run(unsigned most)
 				park(src, most);
 				break;
 			case PARKED:
-				session_wake(session_of(src));
+				session_readable(session_of(src));
 				break;
 			case GOING:
 				session_gone(session_of(src));

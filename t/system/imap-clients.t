@@ -152,7 +152,8 @@ if command -v openssl >/dev/null; then
 	wait_for 10 grep -q '^+ idling' "$TMP/idle"; ok $? 'IDLE'
 	wait_for 10 sh -c "[ \$(ls -l /proc/$(service_pids imap-park | head -n 1)/fd | grep -c socket) -gt $before ]"
 	ok $? 'imap-park has it'
-	printf 'Subject: dropped\n\nx\n' >"$ROOT/mail/pneu/Maildir/new/99.M9.x"
+	printf 'Subject: dropped\n\nx\n' >"$TMP/dropped"
+	cp "$TMP/dropped" "$ROOT/mail/pneu/Maildir/new/99.M9.x"
 	wait_for 10 grep -q '^\* 2 EXISTS' "$TMP/idle"; ok $? 'a file in new/ shows'
 	wait_for 10 sh -c "[ \$(ls -l /proc/$(service_pids imap-park | head -n 1)/fd | grep -c socket) -gt $before ]"
 	ok $? 'parked again'
@@ -162,7 +163,19 @@ if command -v openssl >/dev/null; then
 	has "$TMP/idle" '^c OK' 'IDLE ended under its tag'
 	exec 9>&-
 	kill $client 2>/dev/null
+	# One that leaves while it is parked ends there.
+	openssl s_client -quiet -connect "127.0.0.1:$IMAPS" <"$TMP/in" >"$TMP/idle" 2>/dev/null &
+	client=$!
+	exec 9>"$TMP/in"
+	before=$(parked)
+	printf 'a LOGIN pneu@localhost pneupneu\r\nb SELECT INBOX\r\nc IDLE\r\n' >&9
+	wait_for 10 sh -c "[ \$(ls -l /proc/$(service_pids imap-park | head -n 1)/fd | grep -c socket) -gt $before ]"
+	exec 9>&-
+	kill $client 2>/dev/null
+	wait_for 10 grep -q 'end prog=imap-park.*account=pneu' "$ROOT/log/imap-park/current"
+	ok $? 'a parked client leaves'
+	is "$(parked)" "$before" 'and its descriptor is closed'
 else
-	skip 7 'no openssl'
+	skip 9 'no openssl'
 fi
 finish
