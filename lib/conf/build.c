@@ -202,8 +202,16 @@ read_file(struct build *b, int conf, const struct kind *kind,
 {
 	struct file *f = new_file(b, kind, name);
 	struct strbuf sb = STRBUF_INIT(CONF_FILE_MAX);
-	int r = file_slurp(conf, f->path, &sb);
+	struct stat st;
+	int r;
 
+	/* A FIFO, say, would hold up whoever opens it. */
+	if (fstatat(conf, f->path, &st, 0) == 0 && !S_ISREG(st.st_mode)) {
+		mistake(b, f->path, 1, SLICE_NONE, "not a file");
+		sb_free(&sb);
+		return;
+	}
+	r = file_slurp(conf, f->path, &sb);
 	if (r == -1 && errno == EMSGSIZE)
 		mistake(b, f->path, 1, SLICE_NONE, "larger than 16 MiB");
 	else if (r == -1 && errno != ENOENT) {

@@ -58,6 +58,11 @@ run account-add ann
 gives 100 '' 'account-add: conf/host:2: case-days: not a number' \
     'no edit beside a mistake'
 is "$(sum)" "$before" 'conf.cdb is as it was'
+mkdir -p "$PNEU_ROOT/conf/domain"
+mkfifo "$PNEU_ROOT/conf/domain/fifo"
+run timeout 10 conf-build
+like "$code $err" '^100 .*conf/domain/fifo:1: not a file' 'a FIFO holds up nothing'
+rm "$PNEU_ROOT/conf/domain/fifo"
 is "$(ls "$PNEU_ROOT/cdb")" conf.cdb 'and alone'
 [ ! -e "$PNEU_ROOT/conf/account/ann" ]; ok $? 'no file left'
 echo 'host name=mx.example.org' >"$PNEU_ROOT/conf/host"
