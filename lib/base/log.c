@@ -43,8 +43,6 @@ room(int ms)
 static void
 put_line(const struct strbuf *sb)
 {
-	ssize_t ignored;
-
 	/* After one wait in vain, none until the logger reads again. */
 	if (!room(lost == 0 ? LOG_WAIT_MS : 0)) {
 		lost++;
@@ -57,11 +55,10 @@ put_line(const struct strbuf *sb)
 		    (unsigned long long)lost);
 
 		if (n > 0 && (size_t)n < sizeof(text))
-			ignored = write(STDERR_FILENO, text, (size_t)n);
+			(void)!write(STDERR_FILENO, text, (size_t)n);
 		lost = 0;
 	}
-	ignored = write(STDERR_FILENO, sb->p, sb->n);
-	(void)ignored;
+	(void)!write(STDERR_FILENO, sb->p, sb->n);
 }
 
 void
