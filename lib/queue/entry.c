@@ -173,14 +173,23 @@ dup_or_null(struct slice s)
 	return s.n != 0 ? slice_dup(s) : NULL;
 }
 
+/* local@domain: both were parsed on their way in, so a look is enough. */
+static bool
+is_mailbox(struct slice addr)
+{
+	struct slice domain = addr_domain_of(addr);
+
+	return domain.n != 0 && domain.n != addr.n &&
+	    memchr(addr.p, 0, addr.n) == NULL;
+}
+
 static const char *
 parse_rcpt(struct qentry *e, const struct tuple *t, size_t *cap)
 {
-	struct slice addr = tuple_value(t, "addr"), domain;
+	struct slice addr = tuple_value(t, "addr");
 	struct qrcpt *r;
 
-	domain = addr_domain_of(addr);
-	if (domain.n == 0 || domain.n == addr.n || memchr(addr.p, 0, addr.n))
+	if (!is_mailbox(addr))
 		return "a recipient without a domain";
 	if (e->rcpts == *cap) {
 		*cap = size_add(size_mul(*cap, 2), 1);
@@ -196,12 +205,16 @@ parse_rcpt(struct qentry *e, const struct tuple *t, size_t *cap)
 static const char *
 parse_record(struct qentry *e, const struct tuple *t, size_t *cap)
 {
+	struct slice addr = tuple_value(t, "addr");
 	uint64_t n;
 
 	if (tuple_is(t, "rcpt"))
 		return parse_rcpt(e, t, cap);
 	if (tuple_is(t, "from") && e->from == NULL) {
-		e->from = slice_dup(tuple_value(t, "addr"));
+		/* It will be the recipient of a notice. */
+		if (addr.n != 0 && !is_mailbox(addr))
+			return "a sender without a domain";
+		e->from = slice_dup(addr);
 		e->envid = dup_or_null(tuple_value(t, "envid"));
 		e->ret_full = slice_ieqs(tuple_value(t, "ret"), "full");
 	} else if (tuple_is(t, "auth") && e->account == NULL) {

@@ -25,7 +25,9 @@ stage_option(struct stage_opts *o, int letter, const char *arg)
 	case 'n': o->no_message = true; break;
 	case 'i': o->ip = arg; break;
 	case 'H': o->helo = arg; break;
-	case 'f': o->from = arg; break;
+	case 'f': /* <> is how people write the null sender */
+		o->from = strcmp(arg, "<>") == 0 ? "" : arg;
+		break;
 	case 'r':
 		if (o->rcpts == COUNTOF(o->rcpt))
 			die(EXIT_PERM, "more than %zu recipients", o->rcpts);
