@@ -243,8 +243,9 @@ submit(struct mail *m, const char *path, const char *id, struct verdict *v)
 		die_sys(EX_OSERR, "unable to hold the message");
 	sock = pipeline_connect(path);
 	if (sock == -1) {
-		snprintf(v->text, sizeof(v->text), "%s: %s", path,
-		    strerror(errno));
+		snprintf(v->text, sizeof(v->text), "%s: %s%s", path,
+		    strerror(errno), errno == EACCES ?
+		    " (only its group may submit)" : "");
 		return -1;
 	}
 	envelope(m, id);

@@ -74,12 +74,17 @@ qchange_commit(struct qchange *c, const struct strbuf *records)
 static inline int
 qchange_end(struct qchange *c, const char *what)
 {
+	/* Each id that was named counts, unless -n cut the list. */
+	bool missing = c->filter.most == 0 && c->s.count < c->filter.count;
+
 	queue_ring(c->q.root, SLICE_NONE);
 	printf("%s count=%zu\n", what, c->s.count);
 	qselect_free(&c->s);
 	qfilter_free(&c->filter);
 	queue_close(&c->q);
-	return fflush(stdout) == 0 ? EXIT_DONE : EXIT_TEMP;
+	if (fflush(stdout) != 0)
+		return EXIT_TEMP;
+	return missing ? EXIT_NO : EXIT_DONE;
 }
 
 #endif

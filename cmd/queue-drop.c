@@ -2,7 +2,8 @@
  * queue-drop - remove queued messages
  * usage   queue-drop [-A] [-C root] [filters] [id ...]
  * fd 1    "drop count=N"
- * exit    0 done; 100 neither ids, filter nor -A; 111 try again
+ * exit    0 done; 1 an id that was named is not there; 100 neither ids, filter
+ *         nor -A; 111 try again
  * rights  writes queue/, rings run/queue; network: none
  */
 #include "qchange.h"

@@ -3,7 +3,8 @@
  * usage   queue-list [-v] [-C root] [-sort nextattempt|queued] [-asc | -desc]
  *         [filters] [id ...]
  * fd 1    a line "entry ..." each, with -v also "rcpt ..." lines
- * exit    0 done; 111 the queue cannot be read
+ * exit    0 done; 1 an id that was named is not there; 100 bad usage; 111 the
+ *         queue cannot be read
  * rights  reads and writes queue/ (locks its journal); network: none
  */
 #include <stdlib.h>
@@ -134,7 +135,7 @@ main(int argc, char **argv)
 	struct qselection s;
 	struct queue q;
 	enum qorder order = QORDER_NEXT;
-	bool descending = false, verbose = false;
+	bool descending = false, verbose = false, missing;
 	const char *root = NULL;
 	int ch;
 
@@ -175,8 +176,9 @@ main(int argc, char **argv)
 	if (s.bad != 0)
 		warn("%u files in %s/queue/job cannot be read", s.bad, root);
 	print(&s, verbose);
+	missing = f.most == 0 && s.count < f.count;
 	qselect_free(&s);
 	qfilter_free(&f);
 	queue_close(&q);
-	return EXIT_DONE;
+	return missing ? EXIT_NO : EXIT_DONE;
 }

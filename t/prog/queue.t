@@ -65,6 +65,15 @@ is "$(queue-retry -A)" 'retry count=4' '-A'
 is "$(queue-list -nextattempt now | grep -c .)" 4 'all are due'
 is "$(queue-drop aaaaaaaaaaaaaaaa)" 'drop count=1' 'queue-drop by id'
 queue-show aaaaaaaaaaaaaaaa >/dev/null 2>&1; is $? 1 'it is gone'
+queue-drop aaaaaaaaaaaaaaaa >/dev/null; is $? 1 'queue-drop: no such entry'
+queue-retry -ids aaaaaaaaaaaaaaaa >/dev/null; is $? 1 'queue-retry: the same'
+queue-list aaaaaaaaaaaaaaaa; is $? 1 'and queue-list'
+queue-retry -to nobody@ >/dev/null; is $? 0 'a filter may choose none'
+for c in 'list -submitted 3' 'list -nextattempt soon' 'list -n 0' 'list -sort size' 'retry -A -t x' 'drop -ids x'; do
+	# shellcheck disable=SC2086 # words
+	queue-$c >/dev/null 2>&1; is $? 100 "queue-$c: usage"
+done
+queue-list -C "$root/conf/host" >/dev/null 2>&1; is $? 111 'no directory'
 queue-show ../../etc/passwd >/dev/null 2>&1; is $? 100 'a path is no id'
 echo 'done how=sent id=' >>"$root/queue/journal"
 is "$(queue-list | grep -c .)" 3 'a torn record harms nothing'
@@ -102,6 +111,41 @@ printf 'Subject: i\n\na\n.\nb\n' | mail-submit -i -f '<>' e@e.example
 id=$(queue-list -to e@ | sed 's/^entry id=//; s/ .*//')
 is "$(queue-show "$id" | tail -n 1 | tr -d '\r')" b '-i'
 has "$(queue-list -to e@)" 'from=""' '-f <>'
+printf 'Subject: a\n long\n\tone\nX-Old: \\\n\ncaf\303\251\n..\n.x\n' |
+    mail-submit -i -f ann@a.example g@g.example
+is $? 0 '8-bit, folded, LF'
+id=$(queue-list -to g@ | sed 's/^entry id=//; s/ .*//')
+has "$(queue-show -e "$id")" '^job .*body=8bitmime smtputf8=no$' '8bitmime'
+msg=$(queue-show "$id")
+is "$(printf '%s\n' "$msg" | grep -vc "$(printf '\r')\$")" 0 'CRLF line ends'
+msg=$(printf '%s' "$msg" | tr -d '\r')
+is "$(printf '%s\n' "$msg" | sed -n '/^Subject/,/one$/p' | tr '\n' '|')" \
+    'Subject: a| long|	one|' 'folds stay'
+is "$(printf '%s\n' "$msg" | sed '1,/^$/d' | tr '\n' '|')" \
+    "$(printf 'caf\303\251|..|.x|')" 'the body as it was'
+is "$(printf '%s\n' "$msg" | grep -c '^From:')" 1 'a From of our own'
+printf 'Cc: x@x.example,\n y@y.example\nBcc: z@z.example,\n w@w.example\nTo: undisclosed:;\n\n' |
+    mail-submit -t
+is $? 0 '-t with a group and folded lists'
+env=$(queue-show -e "$(queue-list -to z@z.example | sed 's/^entry id=//; s/ .*//')")
+is "$(printf '%s\n' "$env" | grep -c '^rcpt ')" 4 'four recipients'
+if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null; then
+	as_nobody() { # the binary's directory may be closed to others
+		chmod 755 "$root" && mkdir -p "$root/bin" "$root/nobody" &&
+		    cp "$PNEU_BIN/mail-submit" "$root/bin" && chown nobody "$root/nobody" &&
+		    printf 'Subject: n\n\nx\n' | HOME=$root/nobody setpriv --reuid=nobody \
+		    --regid=nogroup --clear-groups "$root/bin/mail-submit" n@n.example
+	}
+	chmod 755 "$root/run" "$root/cdb"
+	as_nobody 2>"$root/err"; is $? 75 'another user: temporary'
+	has "$(cat "$root/err")" 'run/outbound: Permission denied (only its group' 'and why'
+	has "$(cat "$root"/nobody/mail-submit.failures/*)" '^Subject: n' 'the message is kept'
+	chgrp nogroup "$root/run/outbound"
+	as_nobody; is $? 0 'a user of the group'
+	id=$(queue-list -to n@n.example | sed 's/^entry id=//; s/ .*//')
+	has "$(queue-show -e "$id")" "^peer uid=$(id -u nobody)\$" 'known by its uid'
+	has "$(queue-show "$id" | tr -d '\r')" '^From: .*<nobody@a.example>$' 'and name'
+fi
 mail-submit 'no address@' </dev/null 2>/dev/null; is $? 67 'bad recipient'
 mail-submit </dev/null 2>/dev/null; is $? 64 'no recipient'
 

@@ -88,5 +88,6 @@ main(int argc, char **argv)
 		done += (long)k;
 	}
 	queue_ring(argv[1], SLICE_NONE);
+	queue_close(&q);
 	return EXIT_DONE;
 }
