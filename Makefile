@@ -132,11 +132,11 @@ test: deps-test
 	@$(MAKE) --no-print-directory prove-all
 test-fast: units
 	PNEU_BIN=$(CURDIR)/$O/bin PNEU_TOOLS=$(CURDIR)/$O/tools \
-	    prove -j$(JOBS) -e '' $(TESTS_FAST)
+	    t/run-tests $(JOBS) $(TESTS_FAST)
 .PHONY: prove-all
 prove-all:
 	PNEU_BIN=$(CURDIR)/$O/bin PNEU_TOOLS=$(CURDIR)/$O/tools \
-	    prove -j$(JOBS) -e '' $(TESTS_FAST) $(TESTS_SYSTEM)
+	    t/run-tests $(JOBS) $(TESTS_FAST) $(TESTS_SYSTEM)
 
 asan: deps-test
 	@$(MAKE) --no-print-directory MODE=asan -j$(JOBS) units
