@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -392,7 +393,9 @@ open_dirs(struct account *a, int dir, const char *path, unsigned flags,
 	if ((flags & ACCOUNT_CREATE) != 0 && dir_make(dir, path, 0700) == -1)
 		return -1;
 	a->dir = openat(dir, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (a->dir == -1)
+	/* Until the account is whole: LMDB finds a file half made by another
+	 * process damaged. */
+	if (a->dir == -1 || flock(a->dir, LOCK_EX) == -1)
 		return -1;
 	a->maildir = openat(a->dir, "Maildir",
 	    O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -436,6 +439,7 @@ account_open(int dir, const char *path, unsigned flags)
 		account_close(a);
 		return NULL;
 	}
+	(void)flock(a->dir, LOCK_UN);
 	gone_clean(a);
 	return a;
 }

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -514,6 +515,33 @@ test_many(void)
 	account_close(a);
 }
 
+/* The first mail of an account may come in several processes at once. */
+static void
+test_first_together(void)
+{
+	int bad = 0, go[2], status;
+
+	for (int round = 0; round < 20; round++) {
+		char path[4096], byte;
+
+		snprintf(path, sizeof(path), "%s/new%d", root, round);
+		if (pipe(go) == -1)
+			break;
+		for (int i = 0; i < 6; i++)
+			if (fork() == 0) {
+				close(go[1]);
+				(void)!read(go[0], &byte, 1);
+				_exit(account_open(AT_FDCWD, path,
+				    ACCOUNT_CREATE) == NULL);
+			}
+		close(go[0]);
+		close(go[1]); /* all at once */
+		for (int i = 0; i < 6; i++)
+			bad += wait(&status) == -1 || status != 0;
+	}
+	ok(bad == 0, "six processes make one account: %d failed", bad);
+}
+
 int
 main(void)
 {
@@ -541,6 +569,7 @@ main(void)
 	test_foreign(a, "ann");
 	test_rebuild(a, "ann");
 	test_many();
+	test_first_together();
 	arena_free(&ar);
 	remove_tree(root);
 	return done();
