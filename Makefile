@@ -124,8 +124,10 @@ deps-test:
 # second make reads this file again.
 # Leaks are looked for by the fuzz targets, which call the same functions a
 # million times; a program that ends gives its memory back.
-export ASAN_OPTIONS ?= detect_leaks=$(if $(filter asan,$(MODE)),0,1):allocator_may_return_null=1
-export UBSAN_OPTIONS ?= print_stacktrace=1
+ifeq ($(MODE),asan)
+export ASAN_OPTIONS := detect_leaks=0:allocator_may_return_null=1
+export UBSAN_OPTIONS := print_stacktrace=1
+endif
 
 test: deps-test
 	@$(MAKE) --no-print-directory -j$(JOBS) units

@@ -53,12 +53,14 @@ skip() { # count text
 }
 skip_all() {
 	printf '1..0 # SKIP %s\n' "$1"
+	FINAL=0
 	exit 0
 }
 finish() {
 	printf '1..%d\n' $TESTS
 	[ $FAILED -eq 0 ]
-	exit
+	FINAL=$?
+	exit $FINAL
 }
 
 # wait_for SECONDS COMMAND...: until it succeeds.
@@ -162,8 +164,10 @@ service_pids() {
 	[ -n "$_p" ] && { echo "$_p"; below "$_p"; }
 }
 
+# A test with more to clean up has a trap of its own that ends in this; FINAL
+# is the test's result, whatever the commands of the trap returned.
 lib_cleanup() {
-	_status=$?
+	_status=${FINAL:-$?}
 	for _s in $INSTANCES; do
 		instance_down "$_s"
 	done

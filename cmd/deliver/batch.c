@@ -28,6 +28,7 @@ struct copy {
 	int number; /* in the group's append */
 	struct slice addr, account, mailbox;
 	uint32_t uid;
+	struct slice file; /* made by a worker that died: number is -1 */
 };
 
 struct batch {
@@ -165,6 +166,22 @@ write_message(struct batch *b, struct append *ap, const struct job *j,
 	return r;
 }
 
+/* The mark of a job's next copy: the same when the job is done again. */
+static struct slice
+copy_mark(const struct batch *b, size_t job)
+{
+	struct strbuf sb = STRBUF_INIT(64);
+	unsigned n = 0;
+	struct slice mark;
+
+	for (size_t i = 0; i < b->copies; i++)
+		n += b->copy[i].job == job;
+	sb_printf(&sb, "%s-%u", b->job[job]->id, n);
+	mark = arena_copy(b->job[job]->arena, sb_slice(&sb));
+	sb_free(&sb);
+	return mark;
+}
+
 static int
 write_copy(struct batch *b, size_t job, const struct target *t, bool junk)
 {
@@ -172,23 +189,29 @@ write_copy(struct batch *b, size_t job, const struct target *t, bool junk)
 	struct flagset set = { .flags = junk ? FLAG_JUNK : 0 };
 	struct open_account *o = accounts_get(b->d, t->account);
 	struct ranges *ranges = arena_alloc(j->arena, sizeof(*ranges));
+	struct slice mark = copy_mark(b, job);
+	struct message made;
 	struct append *ap;
 	struct copy *c;
 	uint32_t box = 0;
 	ssize_t g;
-	int number;
+	int number = -1, before = 0;
 
 	if (o == NULL)
 		return -1;
-	if (o->quota != 0 && o->bytes + j->msg.n > o->quota) {
-		errno = EDQUOT;
-		return -1;
-	}
 	if (find_box(o->account, t->mailbox, junk, j->arena, &box) == -1 ||
 	    (g = group_get(b, o, box)) == -1)
 		return -1;
 	ap = b->group[g].append;
-	if ((number = append_begin(ap)) == -1)
+	if (j->again && (before = append_made(o->account, box, mark, j->arena,
+	    &made)) == -1)
+		return -1;
+	if (before == 0 && o->quota != 0 &&
+	    o->bytes + j->msg.n > o->quota) {
+		errno = EDQUOT;
+		return -1;
+	}
+	if (before == 0 && (number = append_begin_marked(ap, mark)) == -1)
 		return -1;
 	c = copy_new(b);
 	*c = (struct copy){
@@ -196,6 +219,11 @@ write_copy(struct batch *b, size_t job, const struct target *t, bool junk)
 		.addr = t->addr, .account = t->account,
 		.mailbox = t->mailbox,
 	};
+	if (before == 1) {
+		c->uid = made.uid;
+		c->file = made.file;
+		return 0;
+	}
 	head_ranges(j, b->host, t->addr, ranges);
 	if (write_message(b, ap, j, t->addr, ranges) == -1)
 		return -1;
@@ -422,8 +450,11 @@ answer(struct batch *b, size_t job, struct strbuf *out)
 		tuple_put(out, "mailbox", c->mailbox.n != 0 ? c->mailbox :
 		    S("INBOX"));
 		tuple_putu(out, "uid", c->uid);
-		tuple_puts(out, "file", append_file(
-		    b->group[c->group].append, c->number));
+		if (c->number == -1)
+			tuple_put(out, "file", c->file);
+		else
+			tuple_puts(out, "file", append_file(
+			    b->group[c->group].append, c->number));
 		tuple_end(out);
 	}
 	b->verdict[job] = job_accept(j, "2.0.0", "delivered as %s", j->id);

@@ -163,8 +163,8 @@ dispatch(struct jobs *js, struct entry *e, size_t stage)
 {
 	struct pool *pool = js->pipe->pool[stage];
 	char text[64 + RID_LEN];
-	int n = snprintf(text, sizeof(text), "job id=%s slot=%u\n", e->id,
-	    e->serial);
+	int n = snprintf(text, sizeof(text), "job id=%s slot=%u%s\n", e->id,
+	    e->serial, e->deaths != 0 ? " again=yes" : "");
 
 	/* Who starts and reaps the workers must not wait for them. */
 	if (fd_send_now(pool->in[1], slice_of(text, (size_t)n), e->fd,

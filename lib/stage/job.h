@@ -37,6 +37,7 @@ struct job {
 	struct strbuf *new_parts; /* where imf-parse puts the parts records;
 	                             NULL for all others */
 	struct arena *arena; /* reset after the job */
+	bool again;      /* a worker died with it: it may have been done */
 	bool verbose;    /* -v: explain each step on stderr */
 	bool unfavourable; /* set by the stage: exit 1 in the face for people */
 	struct strbuf reply; /* set by job_refuse() or job_accept() */

@@ -18,7 +18,8 @@
  *   worker     -w: fd 0 is a SOCK_SEQPACKET socket of jobs, fd 1 the next
  *              stage's, fd 3 where replies go; see below.
  *
- * Worker packets. Text: one tuple line "job id=ID slot=N". Descriptors:
+ * Worker packets. Text: one tuple line "job id=ID slot=N", with again=yes if
+ * a worker of this stage died while it held the job. Descriptors:
  * envelope, message (read-only), parts. A worker checks that the envelope
  * holds only types of earlier programs ($PNEU_TYPES), appends its lines with
  * one write and sends the packet on; or it sends on fd 3 "reply id=ID slot=N

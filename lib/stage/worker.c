@@ -35,6 +35,7 @@ struct held {
 	int fd[JOB_FDS];
 	char id[RID_LEN + 1]; /* of the packet */
 	uint64_t slot;
+	bool again;
 	off_t env_size;
 };
 
@@ -169,6 +170,7 @@ held_load(struct worker *w, struct held *h)
 	    -1)
 		return "parts cannot be read";
 	j->msg_fd = h->fd[MESSAGE];
+	j->again = h->again;
 	j->verbose = w->opts->verbose;
 	if (w->stage->writes_parts)
 		j->new_parts = &h->new_parts;
@@ -319,8 +321,10 @@ held_recv(struct held *h)
 	if (count == JOB_FDS && tuple_next(&r, &a, &t) == 1 &&
 	    tuple_is(&t, "job") && tuple_get(&t, "id", &id) && rid_ok(id) &&
 	    slice_cstr(id, h->id, sizeof(h->id)) == 0 &&
-	    tuple_u64(&t, "slot", INT32_MAX, &h->slot) == 0)
+	    tuple_u64(&t, "slot", INT32_MAX, &h->slot) == 0) {
+		h->again = tuple_has(&t, "again", "yes");
 		got = 1;
+	}
 	arena_free(&a);
 	if (got == -1)
 		fds_close(h->fd, count);

@@ -16,6 +16,9 @@
 #define PATH_MAX_BYTES ((size_t)1024)
 #define TEXT_VALUE_MAX ((size_t)4 * 1024 * 1024)
 #define APPEND_MAX 10000 /* messages in one append */
+/* Messages, the newest, among which a mark is looked for. A worker that died
+ * is replaced within a second. */
+#define MADE_MAX 5000
 
 struct append *
 append_new(struct account *a, uint32_t box)
@@ -69,6 +72,12 @@ append_item(struct append *ap)
 int
 append_begin(struct append *ap)
 {
+	return append_begin_marked(ap, SLICE_NONE);
+}
+
+int
+append_begin_marked(struct append *ap, struct slice mark)
+{
 	struct strbuf name = STRBUF_INIT(PATH_MAX_BYTES);
 	struct strbuf path = STRBUF_INIT(PATH_MAX_BYTES);
 	struct item *it = append_item(ap);
@@ -76,7 +85,7 @@ append_begin(struct append *ap)
 
 	if (it == NULL)
 		return -1;
-	maildir_unique(&name, now);
+	maildir_unique(&name, now, mark);
 	it->rec.saved = now;
 	it->tmp = arena_copy(&ap->ar, sb_slice(&name));
 	if (tmp_path(ap, it->tmp, &path) == 0)
@@ -90,6 +99,38 @@ append_begin(struct append *ap)
 		return -1;
 	}
 	return (int)ap->count - 1;
+}
+
+int
+append_made(struct account *a, uint32_t box, struct slice mark,
+    struct arena *ar, struct message *m)
+{
+	struct strbuf part = STRBUF_INIT(PATH_MAX_BYTES);
+	struct mailbox mb;
+	struct message *list;
+	size_t count = 0;
+	uint32_t first;
+	int r;
+
+	if (mailbox_sync(a, box) == -1 ||
+	    (r = mailbox_get(a, box, ar, &mb)) == -1)
+		return -1;
+	first = mb.uidnext > MADE_MAX ? mb.uidnext - MADE_MAX : 1;
+	if (r == 1 && message_list(a, box, first, UINT32_MAX, MADE_MAX, ar,
+	    &list, &count) == -1)
+		return -1;
+	sb_putc(&part, '.');
+	sb_put(&part, mark);
+	sb_putc(&part, '.');
+	r = 0;
+	for (size_t i = count; r == 0 && i > 0; i--)
+		if (!list[i - 1].removed &&
+		    slice_find(list[i - 1].file, sb_slice(&part)) != -1) {
+			*m = list[i - 1];
+			r = 1;
+		}
+	sb_free(&part);
+	return r;
 }
 
 int

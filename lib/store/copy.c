@@ -43,7 +43,7 @@ link_in(struct append *ap, struct wtx *w, const struct box *src,
 		rc = errno == ENOENT ? 0 : -1;
 		goto out;
 	}
-	maildir_unique(&name, clock_unix());
+	maildir_unique(&name, clock_unix(), SLICE_NONE);
 	rc = -1;
 	if (box_path(&ap->box, "tmp", sb_slice(&name), &to) == -1 ||
 	    fstatat(ap->a->maildir, sb_cstr(&from), &st, 0) == -1 ||

@@ -204,12 +204,17 @@ bad:
 }
 
 void
-maildir_unique(struct strbuf *name, int64_t seconds)
+maildir_unique(struct strbuf *name, int64_t seconds, struct slice mark)
 {
 	char id[RID_LEN + 1];
 
 	rid_new(id);
-	sb_printf(name, "%lld.%s.pneu", (long long)seconds, id);
+	sb_printf(name, "%lld.%s.", (long long)seconds, id);
+	if (mark.n != 0) {
+		sb_put(name, mark);
+		sb_putc(name, '.');
+	}
+	sb_puts(name, "pneu");
 }
 
 void

@@ -34,7 +34,7 @@ int maildir_to_name(struct slice dir, struct strbuf *name)
     __attribute__((warn_unused_result));
 
 /* A new unique name for tmp/. */
-void maildir_unique(struct strbuf *name, int64_t seconds);
+void maildir_unique(struct strbuf *name, int64_t seconds, struct slice mark);
 /* unique,S=size,P=validity-uid; size < 0: without S. */
 void maildir_base(struct strbuf *base, struct slice unique, int64_t size,
     uint32_t uidvalidity, uint32_t uid);

@@ -330,6 +330,17 @@ struct append;
 struct append *append_new(struct account *a, uint32_t box) MUST_CHECK;
 /* Start a message: its number (0, 1, ...) or -1. */
 int append_begin(struct append *ap) MUST_CHECK;
+/*
+ * The same; the file's name will contain ".MARK.", by which append_made()
+ * finds it if this process dies. MARK: letters, digits and dashes.
+ */
+int append_begin_marked(struct append *ap, struct slice mark) MUST_CHECK;
+/*
+ * Was a message with that mark committed to the mailbox lately? Finishes what
+ * a dead process left half done. 1 and *m (arena memory), 0, -1.
+ */
+int append_made(struct account *a, uint32_t box, struct slice mark,
+    struct arena *ar, struct message *m) MUST_CHECK;
 /* The next bytes, as they are: the writer gives CRLF line ends. */
 int append_write(struct append *ap, struct slice s) MUST_CHECK;
 /* The next bytes with bare LF made CRLF; keeps a CR at a piece's end in mind. */
