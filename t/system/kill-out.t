@@ -33,7 +33,7 @@ kill_run() {
 	wait_for 70 drained
 	ok $? "$2: the queue is empty"
 	# shellcheck disable=SC2046 # directories without blanks
-	"$here/burst-check" -m $doubt "$TMP/burst" $(inbox) >"$TMP/check"
+	"$here/burst-check" -m $doubt -d $doubt "$TMP/burst" $(inbox) >"$TMP/check"
 	ok $? "$2: $(tail -n 1 "$TMP/check")" || head -n 20 "$TMP/check" | sed 's/^/# /'
 }
 main_of() { service_pids "$1" | head -n 1; }
