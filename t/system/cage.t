@@ -8,8 +8,10 @@ for tool in runsvdir curl perl; do
 done
 # A copy of the suite with a library that, loaded into every program, tries
 # what an intruder would as soon as the program is confined.
-probe=
-if command -v cc >/dev/null && mkdir -p "$TMP/suite/share/pneu" &&
+# A sanitizer's runtime must be loaded first, so there the probe stays out.
+probe= why='no compiler'
+case $PNEU_BIN in */asan/*) why='the sanitizer has to be loaded first' ;; esac
+if [ "$why" = 'no compiler' ] && command -v cc >/dev/null && mkdir -p "$TMP/suite/share/pneu" &&
     cp -R "$PNEU_BIN" "$TMP/suite/bin" &&
     cp -R "$TOP/sv" "$TOP/conf" "$TMP/suite/share/pneu/" &&
     cc -D_GNU_SOURCE -std=gnu11 -shared -fPIC -o "$TMP/suite/bin/probe.so" \
@@ -92,7 +94,7 @@ kill $client 2>/dev/null
 # What each can do: DESIGN.md section 5. imap-serve here is alice's session;
 # smtp-listen may read what smtp-serve needs.
 if [ -z "$probe" ]; then
-	skip 1 'no compiler'
+	skip 1 "$why"
 	finish
 fi
 cat >"$TMP/rights" <<'END'
