@@ -9,7 +9,8 @@ done
 # A copy of the suite with a library that, loaded into every program, tries
 # what an intruder would as soon as the program is confined.
 # A sanitizer's runtime must be loaded first, so there the probe stays out.
-probe= why='no compiler'
+probe=''
+why='no compiler'
 case $PNEU_BIN in */asan/*) why='the sanitizer has to be loaded first' ;; esac
 if [ "$why" = 'no compiler' ] && command -v cc >/dev/null && mkdir -p "$TMP/suite/share/pneu" &&
     cp -R "$PNEU_BIN" "$TMP/suite/bin" &&
