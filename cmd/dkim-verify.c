@@ -32,38 +32,43 @@ put_hash(struct strbuf *sb, const char *name, const unsigned char *hash)
 
 /* -v: what led to a result. */
 static void
-put_step(struct strbuf *sb, const struct job *j, const struct dkim_result *r)
+put_step(struct strbuf *sb, const struct dkim_result *r)
 {
+	const struct dkim_evidence *e = r->e;
+
+	if (e == NULL)
+		return;
 	tuple_begin(sb, "step");
 	tuple_puts(sb, "check", "dkim");
-	if (r->sig.raw.n != 0) {
-		tuple_putu(sb, "at", (uint64_t)(r->sig.raw.p - j->msg.p));
-		tuple_putu(sb, "len", r->sig.raw.n);
-	}
-	tuple_opt(sb, "h", r->sig.names);
+	tuple_putu(sb, "at", e->at);
+	tuple_putu(sb, "len", e->sig.raw.n);
+	tuple_opt(sb, "h", e->sig.names);
 	tuple_opt(sb, "query", r->query);
 	tuple_opt(sb, "record", r->record);
-	if (r->hashed_header)
-		put_hash(sb, "header-hash", r->header_hash);
-	if (r->hashed_body)
-		put_hash(sb, "body-hash", r->body_hash);
-	if (r->sig.bh.n == DKIM_HASH_SIZE)
-		put_hash(sb, "bh", r->sig.bh.p);
+	if (e->hashed_header)
+		put_hash(sb, "header-hash", e->header_hash);
+	if (e->hashed_body)
+		put_hash(sb, "body-hash", e->body_hash);
+	if (e->sig.bh.n == DKIM_HASH_SIZE)
+		put_hash(sb, "bh", e->sig.bh.p);
 	tuple_end(sb);
 }
 
 static void
 put_result(struct strbuf *out, const struct dkim_result *r)
 {
+	static const struct dkim_sig none;
+	const struct dkim_sig *sig = r->e != NULL ? &r->e->sig : &none;
+
 	tuple_begin(out, "dkim");
 	tuple_puts(out, "result", dkim_status_name(r->status));
-	tuple_opt(out, "domain", r->sig.domain);
-	tuple_opt(out, "selector", r->sig.selector);
-	tuple_opt(out, "alg", r->sig.alg_text);
+	tuple_opt(out, "domain", sig->domain);
+	tuple_opt(out, "selector", sig->selector);
+	tuple_opt(out, "alg", sig->alg_text);
 	if (r->bits != 0)
 		tuple_putu(out, "bits", r->bits);
-	tuple_opt(out, "identity", r->sig.identity);
-	tuple_opt(out, "b", slice_sub(r->sig.b_text, 0, B_SHOWN));
+	tuple_opt(out, "identity", sig->identity);
+	tuple_opt(out, "b", slice_sub(sig->b_text, 0, B_SHOWN));
 	if (r->query.n != 0)
 		tuple_puts(out, "dnssec", r->dnssec ? "yes" : "no");
 	tuple_opt(out, "reason", slice_str(r->reason));
@@ -75,16 +80,21 @@ run(void *ctx, struct job *j, struct strbuf *out)
 {
 	struct dkim_result result[DKIM_SIGNATURES_MAX + 1];
 	struct strbuf trace = STRBUF_INIT(TRACE_MAX);
+	struct dkim_gathered *g = arena_alloc(j->arena, sizeof(*g));
 	struct dns_budget budget;
+	struct dkim_judge judge = {
+		.now = j->time != 0 ? j->time : clock_unix(), .dns = ctx,
+		.budget = &budget, .ar = j->arena,
+	};
 	size_t n;
 
 	dns_budget_init(&budget, DNS_MESSAGE_QUERIES, DNS_MESSAGE_MS);
-	n = dkim_verify(j->msg, j->time != 0 ? j->time : clock_unix(), ctx,
-	    &budget, j->arena, result);
+	dkim_gather(j->msg, j->arena, g);
+	n = dkim_judge(&judge, g, result);
 	j->unfavourable = true;
 	for (size_t i = 0; i < n; i++) {
 		if (j->verbose)
-			put_step(&trace, j, &result[i]);
+			put_step(&trace, &result[i]);
 		put_result(out, &result[i]);
 		j->unfavourable &= result[i].status != DKIM_PASS;
 	}

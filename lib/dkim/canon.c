@@ -13,7 +13,7 @@ canon_body_init(struct canon_body *c, enum canon how, canon_sink *sink,
 	c->sink = sink;
 	c->ctx = ctx;
 	c->lines = 0;
-	c->cr = c->blank = c->any = false;
+	c->cr = c->blank = c->any = c->inside = false;
 	c->n = 0;
 }
 
@@ -51,6 +51,64 @@ content(struct canon_body *c, const unsigned char *p, size_t n)
 	put(c, p, n);
 }
 
+/* Sixteen bytes at p, and the one after them: an HTAB, or a SP before another
+ * blank or a CR? */
+static bool
+has_odd_blank(const unsigned char *p)
+{
+	typedef unsigned char v16 __attribute__((vector_size(16)));
+	v16 a, b, odd;
+	uint64_t half[2];
+
+	memcpy(&a, p, sizeof(a));
+	memcpy(&b, p + 1, sizeof(b));
+	odd = (v16)(a == '\t') | ((v16)(a == ' ') & ((v16)(b == ' ') |
+	    (v16)(b == '\t') | (v16)(b == '\r')));
+	memcpy(half, &odd, sizeof(half));
+	return (half[0] | half[1]) != 0;
+}
+
+/* A line of n bytes before a CR: is it its own relaxed form? */
+static bool
+is_relaxed(const unsigned char *p, size_t n)
+{
+	size_t i = 0;
+
+	for (; n - i >= 16; i += 16)
+		if (has_odd_blank(p + i))
+			return false;
+	if (n >= 16)
+		return !has_odd_blank(p + n - 16);
+	for (; i < n; i++)
+		if (p[i] == '\t' || (p[i] == ' ' && (ascii_isblank(p[i + 1]) ||
+		    p[i + 1] == '\r')))
+			return false;
+	return true;
+}
+
+/*
+ * At the start of a line: lines with CRLF that are not empty and stay as they
+ * are, which most are, go on in one piece. The first byte after them.
+ */
+static const unsigned char *
+plain_lines(struct canon_body *c, const unsigned char *p,
+    const unsigned char *end)
+{
+	const unsigned char *start = p, *lf;
+
+	while (p < end && (lf = memchr(p, '\n', (size_t)(end - p))) != NULL) {
+		if (lf - p < 2 || lf[-1] != '\r' || (c->how == CANON_RELAXED &&
+		    !is_relaxed(p, (size_t)(lf - 1 - p))))
+			break;
+		p = lf + 1;
+	}
+	if (p != start) {
+		content(c, start, (size_t)(p - start) - 2);
+		c->lines = 1;
+	}
+	return p;
+}
+
 static bool
 is_special(const struct canon_body *c, unsigned char b)
 {
@@ -64,6 +122,9 @@ canon_body_feed(struct canon_body *c, struct slice in)
 	const unsigned char *p = in.p, *end = in.p + in.n, *start;
 
 	while (p < end) {
+		if (!c->inside && (p = plain_lines(c, p, end)) == end)
+			break;
+		c->inside = *p != '\n';
 		if (*p == '\n') {
 			c->lines++;
 			c->cr = c->blank = false;
@@ -99,23 +160,47 @@ canon_body_end(struct canon_body *c)
 	flush(c);
 }
 
-static bool
-is_line_end(unsigned char b)
+/* Pieces gathered, so that a sink is not called for each word. */
+struct out {
+	canon_sink *sink;
+	void *ctx;
+	size_t n;
+	unsigned char buf[CANON_BUFFER];
+};
+
+static void
+out_flush(struct out *o)
 {
-	return b == '\r' || b == '\n';
+	if (o->n != 0)
+		o->sink(o->ctx, o->buf, o->n);
+	o->n = 0;
 }
 
 static void
-simple_part(struct slice part, canon_sink *sink, void *ctx)
+out_put(struct out *o, const unsigned char *p, size_t n)
+{
+	if (n > sizeof(o->buf) - o->n)
+		out_flush(o);
+	if (n > sizeof(o->buf)) {
+		o->sink(o->ctx, p, n);
+		return;
+	}
+	if (n != 0)
+		memcpy(o->buf + o->n, p, n);
+	o->n += n;
+}
+
+static void
+simple_part(struct slice part, struct out *o)
 {
 	struct slice line;
 	bool first = true;
 
 	while (slice_line(&part, &line) == 1) {
 		if (!first)
-			sink(ctx, crlf_bytes, 2);
+			out_put(o, crlf_bytes, 2);
 		first = false;
-		sink(ctx, line.p, line.n);
+		out_put(o, line.p, line.n);
 	}
 }
 
@@ -124,78 +209,98 @@ struct relax {
 	bool any, blank;
 };
 
+/* Bytes of white space at the start: blanks and line ends. A CR alone is a
+ * byte like any other: else a blank could become one unnoticed. */
+static size_t
+white(struct slice s)
+{
+	size_t n = 0;
+
+	while (n < s.n && (ascii_isblank(s.p[n]) || s.p[n] == '\n' ||
+	    (s.p[n] == '\r' && n + 1 < s.n && s.p[n + 1] == '\n')))
+		n++;
+	return n;
+}
+
 static void
-relaxed_part(struct relax *r, struct slice part, canon_sink *sink, void *ctx)
+relaxed_part(struct relax *r, struct slice part, struct out *o)
 {
 	while (part.n != 0) {
-		size_t n = 0;
+		size_t n = white(part);
 
-		if (ascii_isblank(part.p[0]) || is_line_end(part.p[0])) {
+		if (n != 0) {
 			r->blank = true;
-			part = slice_skip(part, 1);
+			part = slice_skip(part, n);
 			continue;
 		}
-		while (n < part.n && !ascii_isblank(part.p[n]) &&
-		    !is_line_end(part.p[n]))
-			n++;
+		for (n = 1; n < part.n && part.p[n] > ' '; n++)
+			;
 		if (r->blank && r->any)
-			sink(ctx, " ", 1);
+			out_put(o, (const unsigned char *)" ", 1);
 		r->any = true;
 		r->blank = false;
-		sink(ctx, part.p, n);
+		out_put(o, part.p, n);
 		part = slice_skip(part, n);
 	}
 }
 
 static void
-relaxed_name(struct slice name, canon_sink *sink, void *ctx)
+relaxed_name(struct slice name, struct out *o)
 {
 	unsigned char c;
 
 	name = slice_rtrim(name);
 	for (size_t i = 0; i < name.n; i++) {
 		c = ascii_lower(name.p[i]);
-		sink(ctx, &c, 1);
+		out_put(o, &c, 1);
 	}
-	sink(ctx, ":", 1);
+	out_put(o, (const unsigned char *)":", 1);
 }
 
 /* Without what is from `from' to `to' of the field. */
 static void
 field(enum canon how, struct slice raw, size_t from, size_t to,
-    canon_sink *sink, void *ctx)
+    struct out *o)
 {
 	struct slice head = slice_sub(raw, 0, from), tail = slice_skip(raw, to);
 	struct relax r = { 0 };
 	struct slice name;
 
 	if (how == CANON_SIMPLE) {
-		simple_part(head, sink, ctx);
-		simple_part(tail, sink, ctx);
+		simple_part(head, o);
+		simple_part(tail, o);
 		return;
 	}
 	slice_cut(&head, ':', &name);
-	relaxed_name(name, sink, ctx);
-	relaxed_part(&r, head, sink, ctx);
+	relaxed_name(name, o);
+	relaxed_part(&r, head, o);
 	/* "b=" and ";" meet with nothing between; blanks after ";" stay. */
-	relaxed_part(&r, tail, sink, ctx);
+	relaxed_part(&r, tail, o);
 }
 
 void
 canon_field(enum canon how, struct slice raw, bool crlf, canon_sink *sink,
     void *ctx)
 {
-	field(how, raw, raw.n, raw.n, sink, ctx);
+	struct out o;
+
+	o.sink = sink;
+	o.ctx = ctx;
+	o.n = 0;
+	field(how, raw, raw.n, raw.n, &o);
 	if (crlf)
-		sink(ctx, crlf_bytes, 2);
+		out_put(&o, crlf_bytes, 2);
+	out_flush(&o);
 }
 
-void
-canon_signature(enum canon how, struct slice raw, canon_sink *sink, void *ctx)
+/* Where the value of b= stands: from, to; both the end if there is none. */
+static void
+find_b(struct slice raw, size_t *from, size_t *to)
 {
 	ptrdiff_t colon = slice_chr(raw, ':');
-	size_t at = (size_t)(colon + 1), from = raw.n, to = raw.n;
+	size_t at = (size_t)(colon + 1);
 
+	*from = *to = raw.n;
 	while (at < raw.n) {
 		struct slice rest = slice_skip(raw, at), spec, tag;
 		bool more = slice_cut(&rest, ';', &spec);
@@ -203,11 +308,24 @@ canon_signature(enum canon how, struct slice raw, canon_sink *sink, void *ctx)
 		bool has_value = slice_cut(&spec, '=', &tag);
 
 		if (has_value && slice_eqs(slice_trim(tag), "b")) {
-			from = (size_t)(spec.p - raw.p);
-			to = from + spec.n;
-			break;
+			*from = (size_t)(spec.p - raw.p);
+			*to = *from + spec.n;
+			return;
 		}
 		at = next;
 	}
-	field(how, raw, from, to, sink, ctx);
+}
+
+void
+canon_signature(enum canon how, struct slice raw, canon_sink *sink, void *ctx)
+{
+	struct out o;
+	size_t from, to;
+
+	o.sink = sink;
+	o.ctx = ctx;
+	o.n = 0;
+	find_b(raw, &from, &to);
+	field(how, raw, from, to, &o);
+	out_flush(&o);
 }

@@ -27,6 +27,7 @@ struct canon_body {
 	uint64_t lines; /* line ends seen, not yet known to be inside the body */
 	bool cr;        /* a CR that may belong to a line end */
 	bool blank;     /* blanks that may be at the end of a line */
+	bool inside;    /* a line has begun */
 	bool any;       /* something was written */
 	size_t n;
 	unsigned char buf[CANON_BUFFER];

@@ -23,48 +23,49 @@ dkim_alg_name(enum dkim_alg a)
 	return names[a];
 }
 
-/* The tags that count, as they were given; p is NULL while absent. */
-struct record {
-	struct slice v, k, h, s, t, p;
-};
+const EVP_MD *
+dkim_sha256(void)
+{
+	static EVP_MD *md; /* for as long as the process lives */
+
+	if (md == NULL)
+		md = EVP_MD_fetch(NULL, "SHA256", NULL);
+	return md != NULL ? md : EVP_sha256();
+}
 
 /* 1, 0 if it does not look like a DKIM record, -1. */
 static int
-read_tags(struct slice in, struct record *r, const char **error)
+read_tags(struct slice in, struct dkim_key *r, const char **error)
 {
 	struct { const char *name; struct slice *at; } known[] = {
 		{ "v", &r->v }, { "k", &r->k }, { "h", &r->h }, { "s", &r->s },
-		{ "t", &r->t }, { "p", &r->p },
+		{ "t", &r->t }, { "n", &r->n }, { "p", &r->p },
 	};
+	struct taglist_seen seen = { .n = 0 };
 	struct slice tag, val;
-	int got, n;
+	int got;
 
-	for (n = 0; (got = taglist_next(&in, &tag, &val)) == 1; n++) {
+	*error = NULL;
+	while ((got = taglist_next(&in, &tag, &val)) == 1) {
 		/* RFC 6376 section 3.6.1: v=, if there, comes first. */
-		if (slice_eqs(tag, "v") && (n > 0 || !slice_eqs(val, "DKIM1")))
+		if (slice_eqs(tag, "v") && seen.n > 0)
+			*error = "key record: v= is not first";
+		else if (slice_eqs(tag, "v") && !slice_eqs(val, "DKIM1"))
+			*error = "key record: v= is not DKIM1";
+		if (*error != NULL)
 			return 0;
-		for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-			if (!slice_eqs(tag, known[i].name))
-				continue;
-			if (known[i].at->p != NULL) {
-				*error = "key record: tag given twice";
-				return -1;
-			}
-			*known[i].at = val;
+		if (taglist_once(&seen, tag) != NULL) {
+			*error = "key record: tag given twice";
+			return r->v.p != NULL ? -1 : 0;
 		}
+		for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+			if (slice_eqs(tag, known[i].name))
+				*known[i].at = val;
 	}
-	if (got == -1 && r->v.p == NULL)
-		return 0;
-	if (got == -1) {
-		*error = "key record: syntax";
-		return -1;
-	}
-	if (r->p.p == NULL && r->v.p == NULL)
-		return 0;
-	if (r->p.p != NULL)
+	if (got == 0 && r->p.p != NULL)
 		return 1;
-	*error = "key record: no p=";
-	return -1;
+	*error = got == -1 ? "key record: syntax" : "key record: no p=";
+	return r->v.p != NULL ? -1 : 0;
 }
 
 /* Does the colon list have the word? */
@@ -79,7 +80,6 @@ lists(struct slice list, const char *word)
 	return false;
 }
 
-/* p= of RSA is a SubjectPublicKeyInfo, or (erratum 3017) the bare RSA key. */
 static EVP_PKEY *
 rsa_decode(struct slice der)
 {
@@ -160,23 +160,23 @@ read_public(struct slice p, struct dkim_key *k)
 int
 dkim_key_parse(struct slice text, struct dkim_key *k, const char **error)
 {
-	struct record r = { 0 };
 	int got;
 
 	*k = (struct dkim_key){ 0 };
+	*error = "key record over 8 KiB";
 	if (text.n > DKIM_RECORD_MAX)
-		return 0;
-	if ((got = read_tags(text, &r, error)) != 1)
+		return -1;
+	if ((got = read_tags(text, k, error)) != 1)
 		return got;
-	k->testing = lists(r.t, "y");
-	k->strict = lists(r.t, "s");
-	k->sha256 = r.h.p == NULL || lists(r.h, "sha256");
-	k->email = r.s.p == NULL || lists(r.s, "*") || lists(r.s, "email");
-	k->ed25519 = slice_ieqs(r.k, "ed25519");
-	if (r.k.p != NULL && !k->ed25519 && !slice_ieqs(r.k, "rsa"))
+	k->testing = lists(k->t, "y");
+	k->strict = lists(k->t, "s");
+	k->sha256 = k->h.p == NULL || lists(k->h, "sha256");
+	k->email = k->s.p == NULL || lists(k->s, "*") || lists(k->s, "email");
+	k->ed25519 = slice_ieqs(k->k, "ed25519");
+	if (k->k.p != NULL && !k->ed25519 && !slice_ieqs(k->k, "rsa"))
 		*error = "key record: unknown key type";
-	else if (r.p.n == 0 /* revoked */ ||
-	    (*error = read_public(r.p, k)) == NULL)
+	else if (k->p.n == 0 /* revoked */ ||
+	    (*error = read_public(k->p, k)) == NULL)
 		return 1;
 	return -1;
 }

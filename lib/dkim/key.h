@@ -22,9 +22,16 @@ enum dkim_alg { DKIM_RSA_SHA256, DKIM_ED25519_SHA256, DKIM_RSA_SHA1 };
 #define DKIM_RECORD_MAX ((size_t)8192)
 
 const char *dkim_alg_name(enum dkim_alg a);
+/* SHA-256, looked up once: OpenSSL 3 searches for EVP_sha256() at each use. */
+const EVP_MD *dkim_sha256(void);
 
-/* A key record, RFC 6376 section 3.6.1. */
+/*
+ * A key record, RFC 6376 section 3.6.1. Tags that are unknown mean nothing; so
+ * does g= of RFC 4871, which RFC 6376 has no more.
+ */
 struct dkim_key {
+	/* As given; p is NULL if absent. */
+	struct slice v, k, h, s, t, n, p;
 	EVP_PKEY *pkey;  /* NULL: revoked */
 	bool ed25519;
 	unsigned bits;
@@ -36,7 +43,12 @@ struct dkim_key {
 
 /*
  * 1 and *k; 0 if the text is not a DKIM record at all; -1 if it is one that
- * cannot be used, with *error a constant. dkim_key_free() in any case.
+ * cannot be used; at 0 and -1 *error is a constant that says why. The slices
+ * of *k are borrowed from text. dkim_key_free() in any case.
+ *
+ * p= of RSA is a SubjectPublicKeyInfo, as everybody writes it, or the bare
+ * RSAPublicKey that RFC 6376 section 3.6.1 asks for (erratum 3017): both are
+ * the same key and neither can be mistaken for the other.
  */
 int dkim_key_parse(struct slice text, struct dkim_key *k, const char **error)
     __attribute__((warn_unused_result));

@@ -18,6 +18,13 @@
 /* Fields of a message looked at, and names in h=; real mail has a tenth. */
 #define DKIM_FIELDS_MAX 4096u
 #define DKIM_NAMES_MAX 512u
+/* Octets of a header; each signature may cover all of it. */
+#define DKIM_HEADER_MAX ((size_t)1024 * 1024)
+/* Octets of a DKIM-Signature field. With RSA of 8192 bits and 100 names one
+ * has 3,000; more is refused, so that a case file stays small. */
+#define DKIM_FIELD_MAX ((size_t)8192)
+/* l= of no signature is that long. */
+#define DKIM_NO_LENGTH UINT64_MAX
 
 struct dkim_sig {
 	struct slice raw;       /* the field */
@@ -29,7 +36,9 @@ struct dkim_sig {
 	struct slice identity;  /* i=, or "@" and the domain */
 	struct slice identity_domain;
 	struct slice names;     /* h= */
-	bool has_length;        /* l= is there */
+	struct slice copied;    /* z=, or empty */
+	uint64_t length;        /* l=, or DKIM_NO_LENGTH */
+	int64_t made;           /* t=, or -1 */
 	int64_t expires;        /* x=, or -1 */
 };
 
@@ -42,14 +51,22 @@ int dkim_sig_parse(const struct field *f, struct arena *ar,
     struct dkim_sig *sig, const char **error)
     __attribute__((warn_unused_result));
 
-/* Is the name in h=? */
-bool dkim_signs(const struct dkim_sig *sig, const char *name);
+/* How often the name is in h=. */
+size_t dkim_signs(const struct dkim_sig *sig, const char *name);
 
 /* The fields of a message in order. */
 struct dkim_fields {
 	struct field *f;
 	size_t count;
 };
+
+/*
+ * The fields that h= names, in its order, from the bottom up: *at gets an
+ * index of fields for each name, or -1 where there is none (left). Arena
+ * memory. The number of names, or -1: more than DKIM_NAMES_MAX.
+ */
+int dkim_select(const struct dkim_fields *fields, struct slice names,
+    struct arena *ar, int **at) __attribute__((warn_unused_result));
 
 /*
  * SHA-256 over the fields that h= names, from the bottom up, and the signature

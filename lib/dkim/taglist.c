@@ -17,6 +17,22 @@ is_tagname(struct slice s)
 	return true;
 }
 
+/*
+ * Is each CR and LF part of a fold? Lines of ours may end in LF alone. At the
+ * end stands what the last line end left.
+ */
+static bool
+folds(struct slice s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] == '\r' && i + 1 < s.n && s.p[i + 1] != '\n')
+			return false;
+		if (s.p[i] == '\n' && i + 1 < s.n && !ascii_isblank(s.p[i + 1]))
+			return false;
+	}
+	return true;
+}
+
 /* VALCHAR with FWS between, and since RFC 8616 also UTF-8. */
 static bool
 is_tagvalue(struct slice s)
@@ -33,6 +49,8 @@ taglist_next(struct slice *in, struct slice *tag, struct slice *val)
 	struct slice spec;
 
 	slice_cut(in, ';', &spec);
+	if (!folds(spec))
+		return -1;
 	spec = slice_trim(spec);
 	if (spec.n == 0)
 		/* Only the last ';' may dangle. */
@@ -42,6 +60,18 @@ taglist_next(struct slice *in, struct slice *tag, struct slice *val)
 	*tag = slice_trim(*tag);
 	*val = slice_trim(spec);
 	return is_tagname(*tag) && is_tagvalue(*val) ? 1 : -1;
+}
+
+const char *
+taglist_once(struct taglist_seen *seen, struct slice tag)
+{
+	if (seen->n == TAGLIST_MAX)
+		return "more than 64 tags";
+	for (size_t i = 0; i < seen->n; i++)
+		if (slice_eq(seen->name[i], tag))
+			return "tag given twice";
+	seen->name[seen->n++] = tag;
+	return NULL;
 }
 
 bool
@@ -69,4 +99,25 @@ taglist_base64(struct slice val, struct strbuf *out)
 		r = -1;
 	sb_free(&text);
 	return r;
+}
+
+int
+taglist_qp(struct slice val, struct strbuf *out)
+{
+	for (size_t i = 0; i < val.n; i++) {
+		int hi, lo;
+
+		if (is_fws(val.p[i]))
+			continue;
+		if (val.p[i] != '=') {
+			sb_putc(out, val.p[i]);
+			continue;
+		}
+		if (val.n - i < 3 || (hi = ascii_hex(val.p[i + 1])) == -1 ||
+		    (lo = ascii_hex(val.p[i + 2])) == -1)
+			return -1;
+		sb_putc(out, (unsigned char)(hi << 4 | lo));
+		i += 2;
+	}
+	return out->over ? -1 : 0;
 }

@@ -6,19 +6,6 @@
 
 #include "base/alloc.h"
 
-struct verifier {
-	struct dns *dns;
-	struct dns_budget *budget;
-	struct arena *ar;
-	int64_t now;
-	struct dkim_fields fields;
-	struct slice body;
-	bool subject;
-	/* The body is hashed once for each canonical form. */
-	bool hashed[2];
-	unsigned char hash[2][DKIM_HASH_SIZE];
-};
-
 const char *
 dkim_status_name(enum dkim_status s)
 {
@@ -41,58 +28,47 @@ conclude(struct dkim_result *r, enum dkim_status status, const char *reason)
 	r->reason = reason;
 }
 
-/* Cut the header: NULL, or why nothing can be verified. */
 static const char *
-read_fields(struct verifier *v, struct slice msg)
+added_reason(const struct dkim_judge *j, const char *name)
 {
-	struct slice rest = msg;
-	struct field f;
-	size_t cap = 0;
+	struct strbuf sb = STRBUF_INIT(128);
+	const char *text;
 
-	while (field_next(&rest, &f) == 1) {
-		if (f.bad)
-			return "malformed header";
-		if (v->fields.count == DKIM_FIELDS_MAX)
-			return "too many header fields";
-		if (v->fields.count == cap) {
-			size_t old = size_mul(cap, sizeof(f));
-
-			cap = cap == 0 ? 64 : 2 * cap;
-			v->fields.f = arena_grow(v->ar, v->fields.f, old,
-			    size_mul(cap, sizeof(f)));
-		}
-		v->fields.f[v->fields.count++] = f;
-		v->subject |= slice_ieqs(f.name, "subject");
-	}
-	v->body = rest;
-	return NULL;
+	sb_printf(&sb, "a second %s is not signed", name);
+	text = arena_cstr(j->ar, sb_slice(&sb));
+	sb_free(&sb);
+	return text;
 }
 
 /* What can be said of a signature before its key is known. */
 static void
-check_alone(const struct verifier *v, struct dkim_result *r,
-    const struct field *f)
+check_alone(const struct dkim_judge *j, struct dkim_result *r)
 {
-	const char *error;
+	const struct dkim_evidence *e = r->e;
+	const struct dkim_sig *sig = &e->sig;
 
-	if (dkim_sig_parse(f, v->ar, &r->sig, &error) == -1)
-		conclude(r, DKIM_PERMERROR, error);
-	else if (r->sig.expires != -1 && r->sig.expires < v->now)
+	if (e->error != NULL)
+		conclude(r, DKIM_PERMERROR, e->error);
+	else if (sig->expires != -1 && sig->expires < j->now)
 		conclude(r, DKIM_PERMERROR, "expired");
-	else if (slice_chr(r->sig.domain, '.') == -1)
+	else if (slice_chr(sig->domain, '.') == -1)
 		conclude(r, DKIM_PERMERROR, "d= is a top-level domain");
-	else if (r->sig.alg == DKIM_RSA_SHA1)
+	else if (sig->alg == DKIM_RSA_SHA1)
 		conclude(r, DKIM_PERMERROR, "sha1 is not secure");
-	else if (r->sig.bh.n != DKIM_HASH_SIZE)
+	else if (sig->bh.n != DKIM_HASH_SIZE)
 		conclude(r, DKIM_PERMERROR, "bh= is no SHA-256 hash");
-	else if (r->sig.has_length)
-		conclude(r, DKIM_POLICY, "l= leaves part of the body unsigned");
-	else if (v->subject && !dkim_signs(&r->sig, "subject"))
+	else if (sig->made != -1 && sig->made - DKIM_SKEW_SECONDS > j->now)
+		conclude(r, DKIM_POLICY, "t= is in the future");
+	else if (e->subject_unsigned && !j->subject_optional)
 		conclude(r, DKIM_POLICY, "Subject is not signed");
+	else if (e->added != NULL)
+		conclude(r, DKIM_POLICY, added_reason(j, e->added));
+	else if (!e->hashed_header)
+		conclude(r, DKIM_TEMPERROR, "out of memory");
 }
 
 static struct slice
-query_name(const struct verifier *v, const struct dkim_sig *sig)
+query_name(struct arena *ar, const struct dkim_sig *sig)
 {
 	struct strbuf sb = STRBUF_INIT(1024);
 	struct slice name;
@@ -100,17 +76,17 @@ query_name(const struct verifier *v, const struct dkim_sig *sig)
 	sb_put(&sb, sig->selector);
 	sb_puts(&sb, "._domainkey.");
 	sb_put(&sb, sig->domain);
-	name = arena_copy(v->ar, sb_slice(&sb));
+	name = arena_copy(ar, sb_slice(&sb));
 	sb_free(&sb);
 	return name;
 }
 
 /* The one key record among the answers: false when concluded. */
 static bool
-choose_key(const struct dns_answer *a, struct dkim_result *r,
-    struct dkim_key *key)
+choose_key(struct dkim_result *r, struct dkim_key *key)
 {
-	const char *error = NULL;
+	const struct dns_answer *a = r->answer;
+	const char *error = NULL, *bad = NULL;
 	struct dkim_key k;
 	int found = 0;
 
@@ -124,36 +100,39 @@ choose_key(const struct dns_answer *a, struct dkim_result *r,
 			}
 			break;
 		case -1:
-			r->record = a->rr[i].text;
+			bad = error;
+			if (found == 0)
+				r->record = a->rr[i].text;
 			break;
 		}
 		dkim_key_free(&k);
 	}
 	if (found == 1)
 		return true;
+	if (found > 1)
+		dkim_key_free(key);
 	conclude(r, DKIM_PERMERROR, found > 1 ? "more than one key record" :
-	    error != NULL ? error : "no key record");
+	    bad != NULL ? bad : "no key record");
 	return false;
 }
 
 static bool
-fetch_key(struct verifier *v, struct dkim_result *r, struct dkim_key *key)
+fetch_key(const struct dkim_judge *j, struct dkim_result *r,
+    struct dkim_key *key)
 {
-	const struct dns_answer *a = dns_query(v->dns, v->budget, r->query,
-	    DNS_TXT, v->ar);
-
-	r->dnssec = a->authentic;
-	switch (a->status) {
+	r->answer = dns_query(j->dns, j->budget, r->query, DNS_TXT, j->ar);
+	r->dnssec = r->answer->authentic;
+	switch (r->answer->status) {
 	case DNS_OK:
-		return choose_key(a, r, key);
+		return choose_key(r, key);
 	case DNS_NXDOMAIN:
 	case DNS_NODATA:
 	case DNS_BADNAME:
 		conclude(r, DKIM_PERMERROR, "no key record");
 		return false;
 	default:
-		conclude(r, DKIM_TEMPERROR, a->reason != NULL ? a->reason :
-		    "DNS error");
+		conclude(r, DKIM_TEMPERROR, r->answer->reason != NULL ?
+		    r->answer->reason : "DNS error");
 		return false;
 	}
 }
@@ -161,7 +140,7 @@ fetch_key(struct verifier *v, struct dkim_result *r, struct dkim_key *key)
 static bool
 key_fits(const struct dkim_key *k, struct dkim_result *r)
 {
-	const struct dkim_sig *sig = &r->sig;
+	const struct dkim_sig *sig = &r->e->sig;
 
 	r->bits = k->bits;
 	if (k->pkey == NULL)
@@ -179,12 +158,11 @@ key_fits(const struct dkim_key *k, struct dkim_result *r)
 	return false;
 }
 
-/* Is b= the key's signature over the hash? */
-static bool
-signature_good(const struct dkim_key *k, const struct dkim_result *r)
+bool
+dkim_signature_good(const struct dkim_key *k, const struct dkim_sig *sig,
+    const unsigned char hash[DKIM_HASH_SIZE])
 {
-	const unsigned char *hash = r->header_hash;
-	struct slice b = r->sig.b;
+	struct slice b = sig->b;
 	EVP_MD_CTX *md = NULL;
 	EVP_PKEY_CTX *ctx = NULL;
 	bool good;
@@ -198,7 +176,7 @@ signature_good(const struct dkim_key *k, const struct dkim_result *r)
 		ctx = EVP_PKEY_CTX_new(k->pkey, NULL);
 		good = ctx != NULL && EVP_PKEY_verify_init(ctx) == 1 &&
 		    EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PADDING) == 1 &&
-		    EVP_PKEY_CTX_set_signature_md(ctx, EVP_sha256()) == 1 &&
+		    EVP_PKEY_CTX_set_signature_md(ctx, dkim_sha256()) == 1 &&
 		    EVP_PKEY_verify(ctx, b.p, b.n, hash, DKIM_HASH_SIZE) == 1;
 	}
 	EVP_MD_CTX_free(md);
@@ -207,88 +185,91 @@ signature_good(const struct dkim_key *k, const struct dkim_result *r)
 	return good;
 }
 
+/* Fetch the key and look at the header's signature: false when concluded. */
 static bool
-body_hash(struct verifier *v, enum canon how)
+check_header(const struct dkim_judge *j, struct dkim_result *r, bool *testing)
 {
-	if (!v->hashed[how])
-		v->hashed[how] = dkim_hash_body(v->body, how, v->hash[how]) == 0;
-	return v->hashed[how];
+	struct dkim_key key = { 0 };
+
+	if (!fetch_key(j, r, &key))
+		return false;
+	*testing = key.testing;
+	if (key_fits(&key, r)) {
+		r->header_good = dkim_signature_good(&key, &r->e->sig,
+		    r->e->header_hash);
+		if (!r->header_good)
+			conclude(r, DKIM_FAIL,
+			    "header was changed, or another key");
+	}
+	dkim_key_free(&key);
+	return r->header_good;
 }
 
-/* The key is there: does everything agree? */
+/* The header is as it was signed: is the body? */
 static void
-check_hashes(struct verifier *v, const struct dkim_key *k,
-    struct dkim_result *r)
+check_body(struct dkim_result *r)
 {
-	if (dkim_hash_header(&v->fields, r->sig.header, r->sig.names,
-	    r->sig.raw, v->ar, r->header_hash) == -1) {
-		conclude(r, DKIM_PERMERROR, "too many names in h=");
-		return;
-	}
-	r->hashed_header = true;
-	if (!signature_good(k, r)) {
-		conclude(r, DKIM_FAIL, "header was changed, or another key");
-		return;
-	}
-	if (!body_hash(v, r->sig.body)) {
-		conclude(r, DKIM_TEMPERROR, "out of memory");
-		return;
-	}
-	memcpy(r->body_hash, v->hash[r->sig.body], DKIM_HASH_SIZE);
-	r->hashed_body = true;
-	if (CRYPTO_memcmp(r->body_hash, r->sig.bh.p, DKIM_HASH_SIZE) != 0)
+	const struct dkim_evidence *e = r->e;
+	const struct dkim_sig *sig = &e->sig;
+
+	if (!e->hashed_body)
+		conclude(r, DKIM_TEMPERROR, "the body was not hashed");
+	else if (sig->length != DKIM_NO_LENGTH && sig->length > e->body_size)
+		conclude(r, DKIM_FAIL, "body is shorter than l=");
+	else if (CRYPTO_memcmp(e->body_hash, sig->bh.p, DKIM_HASH_SIZE) != 0)
 		conclude(r, DKIM_FAIL, "body was changed");
+	else if (sig->length < e->body_size)
+		conclude(r, DKIM_POLICY, "l= leaves part of the body unsigned");
 	else
 		conclude(r, DKIM_PASS, NULL);
 }
 
 static void
-check_key(struct verifier *v, struct dkim_result *r)
+check_keys(const struct dkim_judge *j, struct dkim_gathered *g,
+    struct dkim_result *result, size_t n)
 {
-	struct dkim_key key = { 0 };
+	bool testing[DKIM_SIGNATURES_MAX] = { false };
+	bool want[DKIM_SIGNATURES_MAX] = { false };
+	bool any = false;
 
-	if (!fetch_key(v, r, &key))
-		return;
-	if (key_fits(&key, r))
-		check_hashes(v, &key, r);
-	/* A domain that tests is as if it did not sign, unless it did well. */
-	if (key.testing && r->status != DKIM_PASS)
-		r->status = DKIM_NONE;
-	dkim_key_free(&key);
+	for (size_t i = 0; i < n; i++)
+		if (result[i].reason == NULL)
+			any |= want[i] = check_header(j, &result[i],
+			    &testing[i]);
+	/* A failure leaves hashed_body false. */
+	if (any && g->live)
+		(void)!dkim_gather_body(g, want);
+	for (size_t i = 0; i < n; i++) {
+		if (want[i])
+			check_body(&result[i]);
+		/* Who tests is as if he did not sign, unless he did well. */
+		if (testing[i] && result[i].status != DKIM_PASS)
+			result[i].status = DKIM_NONE;
+	}
 }
 
 size_t
-dkim_verify(struct slice msg, int64_t now, struct dns *dns,
-    struct dns_budget *budget, struct arena *ar,
+dkim_judge(const struct dkim_judge *j, struct dkim_gathered *g,
     struct dkim_result result[DKIM_SIGNATURES_MAX + 1])
 {
-	struct verifier v = { .dns = dns, .budget = budget, .ar = ar,
-		.now = now };
-	const char *damage = read_fields(&v, msg);
-	size_t n = 0;
+	size_t n = dkim_gathered_n(g);
 
 	memset(result, 0, sizeof(*result) * (DKIM_SIGNATURES_MAX + 1));
-	for (size_t i = 0; damage == NULL && i < v.fields.count; i++) {
-		struct dkim_result *r = &result[n];
+	for (size_t i = 0; i < n; i++) {
+		struct dkim_result *r = &result[i];
 
-		if (!slice_ieqs(v.fields.f[i].name, "dkim-signature"))
+		r->e = &g->e[i];
+		check_alone(j, r);
+		if (r->reason != NULL)
 			continue;
-		n++;
-		if (n > DKIM_SIGNATURES_MAX) {
-			conclude(r, DKIM_POLICY, "more than 8 signatures");
-			break;
-		}
-		check_alone(&v, r, &v.fields.f[i]);
-		if (r->reason == NULL) {
-			r->query = query_name(&v, &r->sig);
-			dns_prefetch(dns, budget, r->query, DNS_TXT);
-		}
+		r->query = query_name(j->ar, &r->e->sig);
+		dns_prefetch(j->dns, j->budget, r->query, DNS_TXT);
 	}
-	for (size_t i = 0; i < n; i++)
-		if (result[i].reason == NULL)
-			check_key(&v, &result[i]);
+	check_keys(j, g, result, n);
+	if (g->count > n)
+		conclude(&result[n++], DKIM_POLICY, "more than 8 signatures");
 	if (n == 0)
-		conclude(&result[n++], DKIM_NONE, damage != NULL ? damage :
-		    "no signature");
+		conclude(&result[n++], DKIM_NONE, g->damage != NULL ?
+		    g->damage : "no signature");
 	return n;
 }

@@ -6,6 +6,9 @@ use warnings;
 use File::Temp qw(tempdir);
 use IPC::Open2;
 use Time::HiRes qw(sleep time);
+use FindBin;
+use lib "$FindBin::Bin/..";
+use Dkim;
 
 my $bin = $ENV{PNEU_BIN} or die 'PNEU_BIN';
 my $tools = $ENV{PNEU_TOOLS} or die 'PNEU_TOOLS';
@@ -102,7 +105,7 @@ for ([ 'a body without changes that matter', sub { s/^world /world\t  /mr }, 'pa
     [ 'a second From', sub { "From: eve\@example.com\r\n$_" }, 'fail fail' ],
     [ 'a Reply-To', sub { "Reply-To: eve\@example.com\r\n$_" }, 'fail fail' ],
     [ 'a To less', sub { s/^To:.*\r\n .*\r\n//mr }, 'fail fail' ],
-    [ 'the signature changed', sub { s/; t=(\d)/; t=9$1/r }, 'fail pass' ],
+    [ 'the signature changed', sub { s/; t=(\d)/; t=0$1/r }, 'fail pass' ],
     ) {
 	my ($name, $change, $want) = @$_;
 	my $m = do { local $_ = $signed; $change->() };
@@ -111,7 +114,7 @@ for ([ 'a body without changes that matter', sub { s/^world /world\t  /mr }, 'pa
 }
 # As a stage: the job comes back with the lines added.
 my $job = "job id=abcdefghijklmnop size=" . length($signed) .
-    " time=1793257200\nfrom addr=x\n\n$signed";
+    " time=" . int(time) . "\nfrom addr=x\n\n$signed";
 my $out = run($job, "$bin/dkim-verify", '-s', "127.0.0.1:$port");
 ok($out =~ /^job .*\nfrom addr=x\ndkim result=pass .*\ndkim result=pass .*\n\n/ &&
     substr($out, -length($signed)) eq $signed, 'a job', substr($out, 0, 600));
@@ -183,15 +186,61 @@ ok((run('', "$bin/dkim-record", '-q', '-r', "127.0.0.1:$port", 'none',
 my $tags = 'v=1; a=rsa-sha256; d=example.org; s=r; h=from:subject; ' .
     'bh=47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=; b=AAAA';
 for ([ 'sha1', $tags =~ s/sha256/sha1/r, 'permerror', 'sha1' ],
-    [ 'l=', "$tags; l=0", 'policy', 'l=' ],
+    [ 'a tag that nobody knows, twice', "$tags; foo=1; foo=2", 'permerror',
+      'twice' ],
+    [ 'far ahead', "$tags; t=99999999999", 'policy', 'future' ],
+    [ 'l= no number', "$tags; l=-1", 'permerror', 'l=' ],
+    [ 'a hole in h=', $tags =~ s/:subject/::subject/r, 'permerror', 'h=' ],
+    [ 'a dot at the end of d=', $tags =~ s/example\.org/example.org./r,
+      'permerror', 'd=' ],
+    [ 'two @ in i=', "$tags; i=a\@example.com\@example.org", 'permerror', 'i=' ],
+    [ 'CR alone between tags', "$tags;\rx=1", 'permerror', 'syntax' ],
+    [ 'a signature of 9 KB', "$tags; n=" . 'x' x 9000, 'permerror', '8 KiB' ],
     [ 'Subject unsigned', $tags =~ s/:subject//r, 'policy', 'Subject' ],
     [ 'expired', "$tags; x=1000000000", 'permerror', 'expired' ],
     [ 'top-level domain', $tags =~ s/example\.org/org/r, 'permerror', 'top' ],
     [ 'a tag twice', "$tags; a=x", 'permerror', 'twice' ],
     [ 'i= elsewhere', "$tags; i=\@example.com", 'permerror', 'i=' ]) {
 	my ($name, $value, $want, $why) = @$_;
-	my $v = verify("DKIM-Signature: $value\n$msg");
+	my $v = scalar run("DKIM-Signature: $value\r\n" .
+	    $msg =~ s/\n/\r\n/gr, "$bin/dkim-verify", '-s', "127.0.0.1:$port");
 	ok(results($v) eq $want && $v =~ /\Q$why/, "$name: $want", $v);
+}
+# l=: what stands behind it decides (RFC 6376 section 8.2). A field twice of
+# which one is signed (section 8.15). A CR alone in the header is not a blank.
+{
+	my $key = Dkim::key('rsa', 1024);
+	my $at = Dkim::zone('k._domainkey.example.org' => [ $key->{record} ]);
+	my $m = $msg =~ s/\n/\r\n/gr;
+	my $see = sub { (Dkim::run($_[0], "$bin/dkim-verify", '-s', $at))[0] };
+	for ([ 'l= of all', [ l => 'all' ], '', 'pass', '' ],
+	    [ 'l= of all, more behind it', [ l => 'all' ], "buy\r\n", 'policy',
+	      'l= leaves' ],
+	    [ 'l= of a part', [ l => 5 ], '', 'policy', 'l= leaves' ],
+	    [ 'l=0', [ l => 0 ], '', 'policy', 'l= leaves' ],
+	    [ 'l=0 in simple', [ l => 0, c => 'simple/simple' ], '', 'policy',
+	      'l= leaves' ],
+	    [ 'l= past the end', [ l => '10000' ], '', 'fail', 'shorter' ],
+	    [ 'l=10^20', [ l => '1' . '0' x 20 ], '', 'fail', 'shorter' ],
+	    [ 'simple', [ c => 'simple/simple' ], '', 'pass', '' ],
+	    [ 'simple/relaxed', [ c => 'simple/relaxed' ], '', 'pass', '' ],
+	    [ 'relaxed alone means simple for the body', [ c => 'relaxed/simple' ],
+	      '', 'pass', '' ]) {
+		my ($name, $how, $more, $want, $why) = @$_;
+		my $v = $see->(Dkim::sign($m, $key, @$how) . $more);
+		ok(results($v) eq $want && $v =~ /\Q$why/, "$name: $want", $v);
+	}
+	for ('From: eve@example.com', 'Subject: buy', 'Date: x', 'Content-Type: x') {
+		my ($n) = /^([^:]+)/;
+		my $s = Dkim::field("X: y\r\nContent-Type: text/plain\r\n$m", $key,
+		    h => 'from:to:subject:date:content-type');
+		my $v = $see->("$_\r\n${s}X: y\r\nContent-Type: text/plain\r\n$m");
+		ok(results($v) eq 'policy' && $v =~ /a second \Q$n\E is not signed/,
+		    "a second $n is seen", $v);
+	}
+	my $v = $see->(Dkim::sign($m, $key) =~ s/Hi  there/Hi\rthere/r);
+	ok(results($v) eq 'fail', 'CR for a blank: fail', $v);
+	Dkim::stop();
 }
 my $many = verify("DKIM-Signature: $tags\n" x 12 . $msg);
 ok(results($many) eq join(' ', ('fail') x 8, 'policy'), 'at most eight', $many);
