@@ -3,12 +3,14 @@
  * usage   conf-build [-n] [-C root]
  * fd 2    a line for each mistake: conf/FILE:LINE: ATTRIBUTE: what is wrong
  * exit    0 done; 100 conf/ has mistakes, nothing changed; 111 try again
- * rights  the caller's; reads conf/, writes cdb/, no network
+ * rights  the caller's; reads conf/ and the public suffix list, writes cdb/,
+ *         no network
  */
 #include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "addr/psl.h"
 #include "base/alloc.h"
 #include "base/confine.h"
 #include "base/die.h"
@@ -34,17 +36,32 @@ cage(const char *root, bool write)
 	free(cdb);
 }
 
+/*
+ * Bring cdb/psl.cdb up to date, as psl-build does. What comes out is not worth
+ * failing for: the configuration is in place, and so is the list of before.
+ */
+static void
+suffixes(const char *root, int list)
+{
+	struct strbuf report = STRBUF_INIT(CONF_REPORT_MAX);
+
+	if (list != -1 && psl_build(root, list, 0, &report) == -1)
+		warn_sys("unable to build %s/cdb/psl.cdb from " PSL_SOURCE
+		    "; psl-build says more", root);
+	sb_free(&report);
+}
+
 int
 main(int argc, char **argv)
 {
 	struct strbuf report = STRBUF_INIT(CONF_REPORT_MAX);
 	const char *root = NULL;
 	bool write = true;
-	int ch, lock, code = EXIT_DONE;
+	int ch, lock, list, code = EXIT_DONE;
 
 	prog_start(argc, argv, "[-n] [-C root]",
 	    "check the configuration and compile it",
-	    "reads conf/, writes cdb/; network: none");
+	    "reads conf/ and the public suffix list, writes cdb/; network: none");
 	while ((ch = getopt(argc, argv, "C:n")) != -1)
 		switch (ch) {
 		case 'C': root = optarg; break;
@@ -56,9 +73,12 @@ main(int argc, char **argv)
 	root = conf_root(root);
 	if ((lock = conf_lock(root)) == -1)
 		die_sys(EXIT_TEMP, "unable to lock %s/conf", root);
+	list = open(PSL_SOURCE, O_RDONLY | O_CLOEXEC);
 	cage(root, write);
 	if (conf_build(root, write, &report) == -1)
 		code = report_failure(&report, root);
+	else if (write)
+		suffixes(root, list);
 	sb_free(&report);
 	close(lock);
 	return code;
