@@ -19,7 +19,9 @@
 #include "base/log.h"
 #include "conf/conf.h"
 #include "imf/date.h"
+#include "imf/authres.h"
 #include "imf/field.h"
+#include "imf/strip.h"
 #include "queue/entry.h"
 #include "queue/queue.h"
 #include "stage/stage.h"
@@ -39,6 +41,7 @@ struct adder {
 struct work {
 	struct strbuf head;     /* new header fields */
 	struct strbuf envelope;
+	size_t size;            /* of the message with its head */
 };
 
 static void
@@ -148,7 +151,7 @@ put_envelope(struct work *w, const struct job *j, const struct facts *f)
 
 	tuple_begin(sb, "job");
 	tuple_puts(sb, "id", j->id);
-	tuple_putu(sb, "size", w->head.n + j->msg.n);
+	tuple_putu(sb, "size", w->size);
 	tuple_putu(sb, "time", (uint64_t)j->time);
 	tuple_puts(sb, "body", f->eight_bit ? "8bitmime" : "7bit");
 	tuple_puts(sb, "smtputf8", utf8 ? "yes" : "no");
@@ -161,6 +164,51 @@ put_envelope(struct work *w, const struct job *j, const struct facts *f)
 			sb_putc(sb, '\n');
 		}
 	}
+}
+
+struct taker {
+	struct conf *conf;
+	struct arena *arena;
+};
+
+static bool
+is_our_host(void *ctx, struct slice host)
+{
+	const struct taker *t = ctx;
+	struct slice text;
+
+	return conf_get(t->conf, "hostname", host, &text) != 0;
+}
+
+static bool
+in_our_name(void *ctx, const struct field *f)
+{
+	struct taker *t = ctx;
+
+	return authres_is_ours(f, is_our_host, t, t->arena);
+}
+
+/*
+ * The message without results that it claims this host has found: what we
+ * sign may not carry them (RFC 8601 section 5). 0, or the verdict.
+ */
+static int
+put_body(struct adder *a, struct job *j, struct work *w, struct queue_new *n)
+{
+	struct taker t = { .conf = a->conf, .arena = j->arena };
+	struct strip *left = arena_alloc(j->arena, sizeof(*left));
+
+	strip_fields(j->msg, QUEUE_BODY_MAX - 1, in_our_name, &t, left);
+	if (left->full)
+		return job_refuse(j, 550, "5.6.0",
+		    "too many fields that only this host may write");
+	n->body[n->count++] = sb_slice(&w->head);
+	for (size_t i = 0; i < left->count; i++) {
+		w->size += left->part[i].n;
+		n->body[n->count++] = left->part[i];
+	}
+	w->size += w->head.n;
+	return 0;
 }
 
 /* Make the entry of a job: 0, or the verdict. */
@@ -181,6 +229,9 @@ prepare(struct adder *a, struct job *j, struct work *w, struct queue_new *n)
 		log_error("job %s: a stage wrote a bad header field", j->id);
 		return job_refuse(j, 451, "4.3.0", "local error");
 	}
+	n->count = 0;
+	if ((r = put_body(a, j, w, n)) != 0)
+		return r;
 	put_envelope(w, j, &f);
 	r = w->envelope.over ? -1 :
 	    qentry_parse(&probe, sb_slice(&w->envelope), &why);
@@ -190,9 +241,6 @@ prepare(struct adder *a, struct job *j, struct work *w, struct queue_new *n)
 		return job_refuse(j, 554, "5.5.4", "no valid envelope");
 	memcpy(n->id, j->id, sizeof(n->id));
 	n->envelope = sb_slice(&w->envelope);
-	n->body[0] = sb_slice(&w->head);
-	n->body[1] = j->msg;
-	n->count = 2;
 	return 0;
 }
 

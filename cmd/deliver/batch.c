@@ -157,8 +157,8 @@ write_message(struct batch *b, struct append *ap, const struct job *j,
 	errno = EMSGSIZE;
 	r = head.over ? -1 : append_write(ap, sb_slice(&head));
 	sb_free(&head);
-	for (size_t i = 0; r == 0 && i < ranges->count; i++) {
-		struct slice p = ranges->part[i];
+	for (size_t i = 0; r == 0 && i < ranges->strip.count; i++) {
+		struct slice p = ranges->strip.part[i];
 
 		r = j->msg_fd != -1 ? append_fd(ap, j->msg_fd,
 		    p.p - j->msg.p, p.n) : append_write(ap, p);
@@ -224,7 +224,7 @@ write_copy(struct batch *b, size_t job, const struct target *t, bool junk)
 		c->file = made.file;
 		return 0;
 	}
-	head_ranges(j, b->host, t->addr, ranges);
+	head_ranges(b->d->conf, j, t->addr, ranges);
 	if (write_message(b, ap, j, t->addr, ranges) == -1)
 		return -1;
 	o->bytes += j->msg.n;
@@ -358,7 +358,7 @@ judge(struct batch *b, size_t job)
 	struct job *j = b->job[job];
 	struct ranges *ranges = arena_alloc(j->arena, sizeof(*ranges));
 
-	head_ranges(j, b->host, SLICE_NONE, ranges);
+	head_ranges(b->d->conf, j, SLICE_NONE, ranges);
 	if (dmarc_refuses(b, job)) {
 		b->ended[job] = true;
 		return;
@@ -366,7 +366,7 @@ judge(struct batch *b, size_t job)
 	if (ranges->received > HOPS_MAX)
 		b->verdict[job] = job_refuse(j, 550, "5.4.6",
 		    "mail loop: %u Received fields", ranges->received);
-	else if (ranges->full)
+	else if (ranges->strip.full)
 		b->verdict[job] = job_refuse(j, 550, "5.6.0",
 		    "too many fields that only this host may write");
 	else if (job_find(j, "rcpt") == NULL)

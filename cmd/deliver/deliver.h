@@ -3,24 +3,22 @@
 #define DELIVER_H
 
 #include "conf/conf.h"
+#include "imf/strip.h"
 #include "stage/stage.h"
 #include "store/store.h"
 
 #define HEAD_MAX ((size_t)256 * 1024) /* of fields put in front */
-#define RANGES_MAX 256 /* fields taken out of one message, and one */
 
 /* The parts of a message that are stored: what a stranger wrote in our name is
  * left out. */
 struct ranges {
-	struct slice part[RANGES_MAX];
-	size_t count;
+	struct strip strip;
 	unsigned received; /* Received fields */
-	bool full; /* more would have to be taken out */
 };
 
-/* How many RANGES_MAX allows are taken out. Without a recipient every
- * Delivered-To counts: `full' then says whether it can be right for all. */
-void head_ranges(const struct job *j, struct slice host, struct slice rcpt,
+/* Without a recipient every Delivered-To counts: strip.full then says whether
+ * it can be right for all. */
+void head_ranges(struct conf *c, const struct job *j, struct slice rcpt,
     struct ranges *out);
 /*
  * The fields in front of one recipient's copy, top to bottom: Delivered-To

@@ -4,56 +4,55 @@
 #include "base/alloc.h"
 #include "imf/authres.h"
 #include "imf/date.h"
-#include "imf/field.h"
 
 #define PROPS_MAX 5
 #define RESULTS_MAX 64
+/* Signatures that the field tells of, so that one sender's many signatures
+ * leave room for the rest; dkim-verify looks at fewer. */
+#define SIGNATURES_MAX 20
 
 /* ---- taking out ---- */
 
-static bool
-in_our_name(const struct job *j, const struct field *f, struct slice host,
-    struct slice rcpt)
-{
-	struct slice id;
+struct taker {
+	struct conf *conf;
+	struct arena *arena;
+	struct slice rcpt;
+	unsigned received;
+};
 
+static bool
+is_our_host(void *ctx, struct slice host)
+{
+	const struct taker *t = ctx;
+	struct slice text;
+
+	/* A damaged table says nothing: better a field too few. */
+	return conf_get(t->conf, "hostname", host, &text) != 0;
+}
+
+static bool
+in_our_name(void *ctx, const struct field *f)
+{
+	struct taker *t = ctx;
+
+	t->received += slice_ieqs(f->name, "Received");
 	if (slice_istarts(f->name, S("X-Pneu-")) ||
 	    slice_ieqs(f->name, "Return-Path"))
 		return true;
 	if (slice_ieqs(f->name, "Delivered-To"))
-		return rcpt.n == 0 || slice_ieq(slice_trim(f->value), rcpt);
-	if (!slice_ieqs(f->name, "Authentication-Results"))
-		return false;
-	/* RFC 8601 section 5; one without a readable name helps nobody. */
-	return authres_id(f->value, j->arena, &id) == -1 ||
-	    slice_ieq(id, host);
+		return t->rcpt.n == 0 ||
+		    slice_ieq(slice_trim(f->value), t->rcpt);
+	return authres_is_ours(f, is_our_host, t, t->arena);
 }
 
 void
-head_ranges(const struct job *j, struct slice host, struct slice rcpt,
+head_ranges(struct conf *c, const struct job *j, struct slice rcpt,
     struct ranges *out)
 {
-	struct slice in = j->msg, from = j->msg;
-	struct field f;
+	struct taker t = { .conf = c, .arena = j->arena, .rcpt = rcpt };
 
-	out->count = 0;
-	out->received = 0;
-	out->full = false;
-	while (field_next(&in, &f) == 1) {
-		out->received += slice_ieqs(f.name, "Received");
-		if (!in_our_name(j, &f, host, rcpt))
-			continue;
-		out->full = out->count == RANGES_MAX - 1;
-		if (out->full)
-			break;
-		if (f.raw.p != from.p)
-			out->part[out->count++] = slice_of(from.p,
-			    (size_t)(f.raw.p - from.p));
-		from = slice_skip(j->msg,
-		    (size_t)(f.raw.p - j->msg.p) + f.raw.n);
-	}
-	if (from.n != 0)
-		out->part[out->count++] = from;
+	strip_fields(j->msg, STRIP_MAX, in_our_name, &t, &out->strip);
+	out->received = t.received;
 }
 
 /* ---- writing ---- */
@@ -206,25 +205,80 @@ add_dkim(struct results *rs, const struct tuple *t, struct arena *ar)
 }
 
 static void
+add_dmarc(struct results *rs, const struct tuple *t)
+{
+	struct authres_result *r = result_add(rs, t, "dmarc");
+
+	prop_add(rs, r, "header.from", tuple_value(t, "domain"));
+	prop_add(rs, r, "policy.dmarc", tuple_value(t, "disposition"));
+}
+
+/* A list of good senders (RFC 8904). */
+static void
+add_dnswl(struct results *rs, const struct tuple *t)
+{
+	static const struct {
+		const char *ours;
+		struct slice theirs;
+	} words[] = {
+		{ "listed", S("pass") }, { "clear", S("none") },
+		{ "error", S("temperror") }, { "unhealthy", S("permerror") },
+	};
+	struct authres_result *r;
+	size_t i = 0;
+
+	while (i < COUNTOF(words) && !tuple_has(t, "result", words[i].ours))
+		i++;
+	if (i == COUNTOF(words) ||
+	    (r = result_add(rs, t, "dnswl")) == NULL)
+		return;
+	r->result = words[i].theirs;
+	r->comment = r->reason = SLICE_NONE;
+	prop_add(rs, r, "dns.zone", tuple_value(t, "zone"));
+	prop_add(rs, r, "policy.ip", tuple_value(t, "code"));
+	if (tuple_has(t, "result", "listed"))
+		prop_add(rs, r, "policy.txt", tuple_value(t, "reason"));
+	prop_add(rs, r, "dns.sec", tuple_value(t, "dnssec"));
+}
+
+/* A mail of our own: who logged in to send it. */
+static void
+add_auth(struct results *rs, const struct tuple *t, const struct job *j)
+{
+	struct authres_result *r = result_add(rs, t, "auth");
+
+	if (r == NULL)
+		return;
+	r->result = S("pass");
+	prop_add(rs, r, "smtp.auth", tuple_value(t, "login"));
+	prop_add(rs, r, "smtp.mailfrom", job_get(j, "from", "addr"));
+}
+
+static void
 put_authres(struct strbuf *sb, const struct job *j, struct slice host)
 {
 	struct results *rs = arena_alloc(j->arena, sizeof(*rs));
 	const struct tuple *t = NULL;
+	unsigned n = 0;
 
+	if ((t = job_find(j, "auth")) != NULL)
+		add_auth(rs, t, j);
 	if ((t = job_find(j, "iprev")) != NULL)
 		prop_add(rs, result_add(rs, t, "iprev"), "policy.iprev",
 		    tuple_value(t, "ip"));
-	for (t = NULL; (t = job_next(j, "dkim", t)) != NULL;)
-		add_dkim(rs, t, j->arena);
 	for (t = NULL; (t = job_next(j, "spf", t)) != NULL;)
 		prop_add(rs, result_add(rs, t, "spf"),
 		    tuple_has(t, "identity", "helo") ? "smtp.helo" :
 		    "smtp.mailfrom", tuple_value(t, "domain"));
 	if ((t = job_find(j, "dmarc")) != NULL)
-		prop_add(rs, result_add(rs, t, "dmarc"), "header.from",
-		    tuple_value(t, "domain"));
-	if (rs->count != 0)
-		authres_write(sb, host, rs->r, rs->count);
+		add_dmarc(rs, t);
+	for (t = NULL; n < SIGNATURES_MAX &&
+	    (t = job_next(j, "dkim", t)) != NULL; n++)
+		add_dkim(rs, t, j->arena);
+	for (t = NULL; (t = job_next(j, "dnsbl", t)) != NULL;)
+		if (tuple_has(t, "kind", "allow"))
+			add_dnswl(rs, t);
+	authres_write(sb, host, rs->r, rs->count);
 }
 
 void

@@ -1,22 +1,25 @@
 /*
- * authres.h - Authentication-Results fields (RFC 8601)
+ * authres.h - what hosts say they found out about a message
  *
- * One writer, for what our own checks found, and a reader of the name under
- * which a field speaks, so that fields a stranger wrote in our name can be
- * removed (RFC 8601 section 5).
+ * One writer of Authentication-Results (RFC 8601), for what our own checks
+ * found, and readers of the name under which that field or a Received-SPF
+ * (RFC 7208 section 9.1) speaks, so that fields a stranger wrote in our name
+ * can be removed (RFC 8601 section 5).
  */
 #ifndef IMF_AUTHRES_H
 #define IMF_AUTHRES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/arena.h"
 #include "base/slice.h"
 #include "base/strbuf.h"
+#include "imf/field.h"
 
 struct authres_prop {
-	const char *name;   /* "smtp.mailfrom", "header.d" */
-	struct slice value; /* any bytes; quoted where needed */
+	const char *name;   /* "smtp.mailfrom", "header.d": IANA's registry */
+	struct slice value; /* quoted where needed */
 };
 
 struct authres_result {
@@ -33,7 +36,13 @@ struct authres_result {
  * come in the order iprev, dkim, spf, dmarc, others, and within one in the
  * order given; without any: "none". A result without reason and properties
  * goes without its comment. A value with U-labels gets a comment with the
- * A-labels. Bytes that have no place in a field are left out.
+ * A-labels.
+ *
+ * A name that is not shown as it is may be read as another one. So a property
+ * that is too long for a line, not UTF-8, or has a control byte is left out,
+ * and so is a result that is no keyword, with all that belongs to it. In
+ * comments and reasons such bytes become "?" and line ends blanks; what is too
+ * long is cut.
  */
 void authres_write(struct strbuf *out, struct slice authserv_id,
     const struct authres_result *results, size_t count);
@@ -45,5 +54,15 @@ void authres_write(struct strbuf *out, struct slice authserv_id,
  */
 int authres_id(struct slice value, struct arena *ar, struct slice *id)
     __attribute__((warn_unused_result));
+
+/*
+ * Does an Authentication-Results or Received-SPF field speak in the name of a
+ * host for which is_ours() is true, or of none that can be read? The latter
+ * helps nobody, and whoever reads it more leniently may take it for ours.
+ * False for all other fields. One host in a Received-SPF is enough.
+ */
+bool authres_is_ours(const struct field *f,
+    bool (*is_ours)(void *ctx, struct slice host), void *ctx,
+    struct arena *ar);
 
 #endif
