@@ -36,12 +36,10 @@
 static const char *const counter_names[] = { "ok", "failed", "bytes-in",
 	"bytes-out", NULL };
 
-/*
- * Tickets are off on port 25, where one large sender aborts on them, and on
- * elsewhere, unless a listen record says otherwise.
- */
+/* A yes or no of the service's listen records; without one, `otherwise'. */
 static bool
-tickets_for(struct conf *conf, const char *service, bool otherwise)
+listen_says(struct conf *conf, const char *service, const char *attr,
+    bool otherwise)
 {
 	struct arena ar = { 0 };
 	struct tuple_reader r;
@@ -54,9 +52,9 @@ tickets_for(struct conf *conf, const char *service, bool otherwise)
 		while (tuple_next(&r, &ar, &t) == 1)
 			if (tuple_is(&t, "listen") &&
 			    tuple_has(&t, "service", service)) {
-				if (tuple_has(&t, "tls-tickets", "yes"))
+				if (tuple_has(&t, attr, "yes"))
 					on = true;
-				else if (tuple_has(&t, "tls-tickets", "no"))
+				else if (tuple_has(&t, attr, "no"))
 					on = false;
 			}
 	}
@@ -78,9 +76,13 @@ make_servers(struct serve *s, struct conf *conf)
 		[IMAPS] = { "imaps", false },
 	};
 
+	/* Tickets: one large sender aborts on them on port 25. */
 	for (int i = 0; i < SERVICES; i++) {
 		struct tls_policy policy = {
-			.tickets = tickets_for(conf, of[i].name, !of[i].smtp),
+			.tickets = listen_says(conf, of[i].name, "tls-tickets",
+			    !of[i].smtp),
+			.client_cert = listen_says(conf, of[i].name,
+			    "client-cert", false),
 			.refuse_names = !of[i].smtp,
 		};
 

@@ -579,6 +579,8 @@ put_listen(struct strbuf *sb, const struct tuple *t, struct slice host)
 		    v : slice_str(unless_smtp));
 		tuple_put(sb, "require-tls", tuple_get(t, "require-tls", &v) ?
 		    v : slice_str(unless_smtp));
+		tuple_put(sb, "client-cert", tuple_get(t, "client-cert", &v) ?
+		    v : S("no"));
 		tuple_end(sb);
 	}
 }

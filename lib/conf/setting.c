@@ -73,6 +73,9 @@ const struct setting settings[] = {
 	    "TLS session tickets; no for smtp, else yes, if absent" },
 	{ "listen", "require-tls", SET_BOOL, 0, NULL, 0, 0, NULL,
 	    "no mail or login without TLS; no for smtp, else yes, if absent" },
+	{ "listen", "client-cert", SET_BOOL, 0, "no", 0, 0, NULL,
+	    "ask for a client certificate in TLS; who has none goes on "
+	    "without" },
 	/* stage: a line of conf/pipeline/NAME, read by stages(8) itself */
 	{ "stage", "name", SET_NAME, SET_REQUIRED, NULL, 0, 0, NULL,
 	    "name for logs" },

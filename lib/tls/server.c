@@ -19,6 +19,11 @@
 #define SNI_MAX 255
 #define EXPORTER_LABEL "EXPORTER-Channel-Binding" /* RFC 9266 section 2 */
 #define EXPORTER_SIZE 32
+/* A client's certificates: more than chains that are in use have, and few
+ * enough bytes that a session with them fits into a ticket. */
+#define CLIENT_CHAIN_BYTES (32 * 1024)
+#define CLIENT_CHAIN_MAX 10
+#define ALERT_MAX 255 /* RFC 8446 section 6: a byte */
 
 struct tls_server {
 	SSL_CTX *ctx;
@@ -70,6 +75,26 @@ on_certificate(SSL *ssl, void *arg)
 	return certs_use(s->certs, sni_of(ssl), ssl);
 }
 
+/*
+ * Any certificate is good: who it is for is looked up by its key, which the
+ * handshake has the peer prove that it holds. So nobody reads what stands
+ * behind the first one, and it is not kept while the session lasts.
+ */
+static int
+on_client_certificate(X509_STORE_CTX *ctx, void *arg)
+{
+	STACK_OF(X509) *chain = X509_STORE_CTX_get0_untrusted(ctx);
+
+	(void)arg;
+	if (sk_X509_num(chain) > CLIENT_CHAIN_MAX) {
+		X509_STORE_CTX_set_error(ctx, X509_V_ERR_CERT_CHAIN_TOO_LONG);
+		return 0;
+	}
+	while (sk_X509_num(chain) > 1)
+		X509_free(sk_X509_pop(chain));
+	return 1;
+}
+
 static void
 new_ticket_keys(struct tls_server *s)
 {
@@ -117,6 +142,12 @@ tls_server_new(const char *service, const struct tls_policy *policy,
 	else
 		SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
 	SSL_CTX_set_num_tickets(ctx, policy->tickets ? 1 : 0);
+	if (policy->client_cert) {
+		SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+		SSL_CTX_set_max_cert_list(ctx, CLIENT_CHAIN_BYTES);
+		SSL_CTX_set_cert_verify_callback(ctx, on_client_certificate,
+		    NULL);
+	}
 	SSL_CTX_set_tlsext_servername_callback(ctx, on_name);
 	SSL_CTX_set_tlsext_servername_arg(ctx, s);
 	SSL_CTX_set_cert_cb(ctx, on_certificate, s);
@@ -181,6 +212,36 @@ put_bindings(SSL *ssl, struct strbuf *sb)
 	put_hex(sb, "unique", unique);
 }
 
+/*
+ * Which client key this is: base64url (RFC 4648 section 5) without padding of
+ * SHA-256 over the certificate's SubjectPublicKeyInfo; empty without one. A
+ * resumed session has its certificate from the ticket.
+ */
+static void
+put_client_cert(SSL *ssl, struct strbuf *sb)
+{
+	unsigned char digest[EVP_MAX_MD_SIZE], *der = NULL;
+	struct strbuf text = STRBUF_INIT(128);
+	X509 *x = SSL_get0_peer_certificate(ssl);
+	unsigned n;
+	int len;
+
+	len = x != NULL ? i2d_X509_PUBKEY(X509_get_X509_PUBKEY(x), &der) : -1;
+	if (len > 0 && EVP_Digest(der, (size_t)len, digest, &n, EVP_sha256(),
+	    NULL) == 1)
+		sb_base64(&text, slice_of(digest, n));
+	for (size_t i = 0; i < text.n; i++)
+		if (text.p[i] == '+')
+			text.p[i] = '-';
+		else if (text.p[i] == '/')
+			text.p[i] = '_';
+		else if (text.p[i] == '=')
+			sb_cut(&text, i);
+	tuple_put(sb, "client-cert", sb_slice(&text));
+	sb_free(&text);
+	OPENSSL_free(der);
+}
+
 void
 tls_describe(SSL *ssl, struct strbuf *sb)
 {
@@ -192,7 +253,7 @@ tls_describe(SSL *ssl, struct strbuf *sb)
 	tuple_put(sb, "sni", sni_of(ssl));
 	tuple_puts(sb, "resumed", SSL_session_reused(ssl) ? "yes" : "no");
 	put_bindings(ssl, sb);
-	tuple_puts(sb, "client-cert", "");
+	put_client_cert(ssl, sb);
 }
 
 static void
@@ -203,6 +264,19 @@ put_alert(struct strbuf *sb, int number)
 	sb_printf(sb, "alert-%d-", number);
 	for (; *name != '\0'; name++)
 		sb_putc(sb, *name == ' ' ? '-' : (unsigned char)*name);
+}
+
+/* What TLS itself calls it; before that stands what another library found. */
+static int
+take_reason(void)
+{
+	unsigned long e;
+
+	do
+		e = ERR_get_error();
+	while (e != 0 && ERR_GET_LIB(e) != ERR_LIB_SSL);
+	ERR_clear_error();
+	return ERR_GET_REASON(e);
 }
 
 void
@@ -230,16 +304,22 @@ tls_failure(int ssl_error, int saved_errno, struct strbuf *sb)
 		{ SSL_R_NO_SUITABLE_KEY_SHARE, "no-shared-cipher" },
 		{ SSL_R_CERT_CB_ERROR, "no-certificate" },
 		{ SSL_R_NO_CERTIFICATE_SET, "no-certificate" },
+		{ SSL_R_CERTIFICATE_VERIFY_FAILED, "client-cert" },
+		{ SSL_R_EXCESSIVE_MESSAGE_SIZE, "client-cert" },
+		{ SSL_R_CERT_LENGTH_MISMATCH, "client-cert" },
+		{ SSL_R_UNKNOWN_CERTIFICATE_TYPE, "client-cert" },
+		{ SSL_R_BAD_SIGNATURE, "client-cert" },
+		{ ERR_R_ASN1_LIB, "client-cert" },
 		{ SSL_R_CALLBACK_FAILED, "unknown-name" },
 		{ SSL_R_CLIENTHELLO_TLSEXT, "unknown-name" },
 	};
-	int reason = ERR_GET_REASON(ERR_peek_error());
+	int reason = take_reason();
 
-	ERR_clear_error();
 	if (ssl_error == SSL_ERROR_SYSCALL && reason == 0)
 		sb_puts(sb, saved_errno == 0 || saved_errno == ECONNRESET ||
 		    saved_errno == EPIPE ? "eof" : "other");
-	else if (reason > SSL_AD_REASON_OFFSET)
+	else if (reason > SSL_AD_REASON_OFFSET &&
+	    reason <= SSL_AD_REASON_OFFSET + ALERT_MAX)
 		put_alert(sb, reason - SSL_AD_REASON_OFFSET);
 	else {
 		for (size_t i = 0; i < COUNTOF(reasons); i++)

@@ -20,6 +20,8 @@ struct tls_policy {
 	bool tickets;      /* offer session tickets */
 	bool refuse_names; /* a dotted name without a certificate gets the alert
 	                      unrecognized_name, instead of the host's pair */
+	bool client_cert;  /* ask for a client certificate; any will do, and
+	                      none */
 };
 
 /* NULL if OpenSSL fails (out of memory). certs must live as long. */
@@ -39,7 +41,7 @@ void tls_describe(SSL *ssl, struct strbuf *sb);
 /*
  * Why SSL_accept() failed with this SSL_get_error(): eof, timeout is the
  * caller's, not-tls, sslv2, version, no-shared-cipher, no-certificate,
- * unknown-name, alert-N-NAME, other. Takes the error off OpenSSL's queue.
+ * unknown-name, client-cert, alert-N-NAME, other. Takes the error off OpenSSL's queue.
  */
 void tls_failure(int ssl_error, int saved_errno, struct strbuf *sb);
 

@@ -48,7 +48,8 @@ open(STDERR, '>&', $null) unless $ENV{V};
 mkdir "$root/$_" for qw(conf secret secret/tls run run/counters cdb
     conf/domain conf/account);
 put('conf/host', "host name=mx.example.org postmaster=ann\n");
-put('conf/listen', "listen service=smtp ip=127.0.0.1\n");
+put('conf/listen', "listen service=smtp ip=127.0.0.1\n" .
+    "listen service=imap ip=127.0.0.1 client-cert=yes\n");
 put('conf/domain/example.org', "domain name=example.org\n");
 put('conf/account/ann', "account name=ann\naddress addr=ann\@example.org\n");
 cert('aaa', 'ec', 'other.example.net', '*.wild.example.net');
@@ -129,10 +130,105 @@ for ([ smtp => 'no' ], [ submission => 'yes' ]) {
 	}
 }
 
+# Client certificates.
+my $got;
+my $imap = front('imap', 'echo');
+my $i = $port{$imap};
+sub tool { my ($cmd) = @_; my $t = `cd '$root' && $cmd`;
+	$? == 0 or die "$cmd: $?"; $t }
+sub client { my ($file, @opt) = @_;
+	tool("openssl req -x509 -newkey @opt -nodes -days 30 -subj /CN=$file " .
+	    "-keyout $file.key -out $file.crt");
+	put("$file.pem", get("$file.crt") . get("$file.key")) }
+sub fingerprint { my ($file) = @_;
+	my $t = tool("openssl x509 -in $file.crt -noout -pubkey | " .
+	    "openssl pkey -pubin -outform DER | openssl dgst -sha256 -binary | " .
+	    "openssl base64 -A");
+	$t =~ tr{+/=}{-_}d; $t }
+sub presented { answer($imap) =~ / client-cert=(\S*)/ ? $1 : answer($imap) }
+client('ec', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256');
+client('rsa', 'rsa:2048');
+client('ed', 'ed25519');
+tool('openssl x509 -in ec.crt -signkey ec.key -days -1 -out expired.crt');
+put('expired.pem', get('expired.crt') . get('ec.key'));
+put('ten.pem', get('ec.crt') . get('rsa.crt') x 9 . get('ec.key'));
+put('eleven.pem', get('ec.crt') . get('rsa.crt') x 10 . get('ec.key'));
+client('large', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-addext',
+    'subjectAltName=' . join ',', map { "DNS:" . 'x' x 60 . $_ } 1 .. 600);
+for my $v ([ '1.3' ], [ '1.2', '-2' ]) {
+	my ($name, @opt) = @$v;
+	$got = peer("x\n", $e, 'text', '-c', "$root/ec.pem", @opt);
+	ok($got =~ /asked=no/ && answer($echo) =~ / client-cert=""/,
+	    "TLS $name: who is not asked has none", $got, answer($echo));
+	$got = peer("x\n", $i, 'text', @opt);
+	ok($got =~ /asked=yes .*\nx\nclosed/ && presented() eq '""',
+	    "TLS $name: asked, and goes on without", $got, presented());
+	for (qw(ec rsa ed expired ten)) {
+		my $want = fingerprint(/^e[cd]|rsa/ ? $_ eq 'expired' ? 'ec' : $_ :
+		    'ec');
+		$got = peer("x\n", $i, 'text', '-c', "$root/$_.pem", @opt);
+		ok($got =~ /\nx\nclosed/ && presented() eq $want,
+		    "TLS $name: $_: its key", $got, presented(), $want);
+	}
+	unlink "$root/ticket";
+	for ('no', 'yes', 'yes') {
+		$got = peer("x\n", $i, 'text', '-t', "$root/ticket", @opt,
+		    $_ eq 'no' ? ('-c', "$root/ec.pem") : ());
+		ok($got =~ /resumed=$_/ && presented() eq fingerprint('ec'),
+		    "TLS $name: resumed=$_: the same key", $got, presented());
+	}
+	for (qw(eleven large)) {
+		peer('', $i, 'text'); # another answer comes after this one
+		$got = peer('', $i, 'still', '-c', "$root/$_.pem", @opt);
+		ok($got =~ /^fail|broken/ && until_true(sub {
+		    answer($imap) =~ /result=fail reason=client-cert$/ }),
+		    "TLS $name: $_ certificates are too many", $got,
+		    answer($imap));
+	}
+}
+sub s_client { my ($port, @opt) = @_;
+	tool("printf 'x\\n' | openssl s_client -connect 127.0.0.1:$port @opt " .
+	    '-msg 2>&1 || :') }
+ok(s_client($i) =~ /CertificateRequest/, 'openssl is asked');
+ok(s_client($e) !~ /CertificateRequest/, 'where it says no, it is not');
+tool("curl -s -k -m 5 --cert rsa.pem imaps://127.0.0.1:$i/ || :");
+ok(presented() eq fingerprint('rsa'), 'curl', presented());
+
+# A client of TLS 1.2 whose certificate is no certificate.
+sub hello { my $body = pack('n', 0x303) . 'r' x 32 . pack('C', 0) .
+	    pack('nn2', 4, 0xc02b, 0xc02f) . pack('CC', 1, 0);
+	my $ext = join '', map { pack('nn/a', $$_[0], $$_[1]) }
+	    [ 10, pack('nn', 2, 23) ], [ 11, pack('CC', 1, 0) ],
+	    [ 13, pack('nn3', 6, 0x403, 0x401, 0x804) ];
+	$body .= pack('n/a', $ext);
+	record(1, $body) }
+sub record { my ($type, $body) = @_;
+	my $m = pack('CCn', $type, length($body) >> 16, length($body) & 65535) .
+	    $body;
+	pack('Cnn/a', 22, 0x303, $m) }
+for ([ 'nonsense', record(11, pack('Cn', 0, 8) . pack('Cn', 0, 5) . 'horse') ],
+    [ 'a wrong length', record(11, pack('Cn', 0, 8) . pack('Cn', 1, 5) .
+      'horse') ],
+    [ 'megabytes', pack('CnnCCn', 22, 0x303, 4, 11, 0x7f, 0) ]) {
+	my ($name, $bytes) = @$_;
+	my $s = IO::Socket::INET->new(PeerAddr => "127.0.0.1:$i") or die;
+	my $before = () = get($imap) =~ /^tls /mg;
+	my $flight = '';
+	print $s hello();
+	$s->flush;
+	until_true(sub { sysread($s, $flight, 65536, length $flight);
+	    $flight =~ /\x0e\0\0\0/ }); # ServerHelloDone
+	print $s $bytes;
+	$s->flush;
+	until_true(sub { (() = get($imap) =~ /^tls /mg) > $before });
+	ok(answer($imap) =~ /result=fail reason=client-cert$/,
+	    "$name instead of a certificate", answer($imap));
+}
+
 # Both ends, every order of closing.
 my $count = front('imap', 'count');
 my $big = 'x' x (3 << 20);
-my $got = peer($big, $port{$count}, 'text');
+$got = peer($big, $port{$count}, 'text');
 ok($got =~ /got 3145728\nclosed/, 'the peer ends first and hears the reply',
     $got);
 my $bye = front('imaps', 'bye');

@@ -1,15 +1,16 @@
 /*
  * tls-peer - a TLS client for tests
- * usage   tls-peer [-2] [-s NAME] [-t FILE] [-n COUNT] PORT MODE
+ * usage   tls-peer [-2] [-c FILE] [-s NAME] [-t FILE] [-n COUNT] PORT MODE
  *   -2  TLS 1.2   -s NAME  SNI   -t FILE  keep the session there; resume it
+ *   -c FILE  certificate, its chain and key, in PEM, if asked for one
  * MODE
  *   text   send stdin and close_notify, print what comes, then how it ended
  *   still  the same without close_notify: the other side ends first
  *   cut    send stdin, then close TCP without a word
  *   slow   wait until stdin ends, then read and print the number of bytes
  *   idle   COUNT sessions, "idle COUNT", then wait until stdin ends
- * First line of output: "version=... subject=... resumed=... exporter=...
- * unique=...", or "fail REASON" and exit 1.
+ * First line of output: "version=... subject=... resumed=... asked=...
+ * exporter=... unique=...", or "fail REASON" and exit 1.
  */
 #include <netinet/in.h>
 #include <openssl/err.h>
@@ -27,6 +28,16 @@
 
 static SSL_CTX *ctx;
 static const char *sni, *ticket_file;
+static bool asked; /* for a certificate */
+
+static int
+on_asked(SSL *ssl, void *arg)
+{
+	(void)ssl;
+	(void)arg;
+	asked = true;
+	return 1;
+}
 
 static int
 on_session(SSL *ssl, SSL_SESSION *session)
@@ -89,9 +100,9 @@ describe(SSL *ssl)
 	if (SSL_version(ssl) < TLS1_3_VERSION)
 		sb_hex(&sb, slice_of(fin, SSL_get_finished(ssl, fin,
 		    sizeof(fin))));
-	printf("version=%s subject=%s resumed=%s exporter=%s\n",
+	printf("version=%s subject=%s resumed=%s asked=%s exporter=%s\n",
 	    SSL_get_version(ssl), cn, SSL_session_reused(ssl) ? "yes" : "no",
-	    sb_cstr(&sb));
+	    asked ? "yes" : "no", sb_cstr(&sb));
 	fflush(stdout);
 	sb_free(&sb);
 }
@@ -157,13 +168,14 @@ main(int argc, char **argv)
 {
 	struct rlimit rl;
 	int ch, version = TLS1_3_VERSION, count = 1;
-	const char *mode;
+	const char *mode, *cert = NULL;
 	uint16_t port;
 
 	prog_set(argv[0]);
-	while ((ch = getopt(argc, argv, "2s:t:n:")) != -1)
+	while ((ch = getopt(argc, argv, "2c:s:t:n:")) != -1)
 		switch (ch) {
 		case '2': version = TLS1_2_VERSION; break;
+		case 'c': cert = optarg; break;
 		case 's': sni = optarg; break;
 		case 't': ticket_file = optarg; break;
 		case 'n': count = atoi(optarg); break;
@@ -183,6 +195,11 @@ main(int argc, char **argv)
 	SSL_CTX_set_max_proto_version(ctx, version);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT);
 	SSL_CTX_sess_set_new_cb(ctx, on_session);
+	SSL_CTX_set_cert_cb(ctx, on_asked, NULL);
+	if (cert != NULL && (SSL_CTX_use_certificate_chain_file(ctx,
+	    cert) != 1 || SSL_CTX_use_PrivateKey_file(ctx, cert,
+	    SSL_FILETYPE_PEM) != 1))
+		die(EXIT_PERM, "no certificate and key in %s", cert);
 	if (strcmp(mode, "idle") == 0)
 		idle(port, count);
 	else

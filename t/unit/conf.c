@@ -294,11 +294,14 @@ values(struct conf *c)
 	is(all[1], "[::1]:53", "second resolver");
 	ok(conf_get(c, "listen", SLICE_NONE, &text) == 1, "listen");
 	is(text, "listen service=smtp ip=192.0.2.1 port=25 "
-	    "name=mx.example.org tls-tickets=no require-tls=no\n"
+	    "name=mx.example.org tls-tickets=no require-tls=no "
+	    "client-cert=no\n"
 	    "listen service=smtp ip=2001:db8::1 port=25 "
-	    "name=mx.example.org tls-tickets=no require-tls=no\n"
+	    "name=mx.example.org tls-tickets=no require-tls=no "
+	    "client-cert=no\n"
 	    "listen service=imaps ip=127.0.0.1 port=1993 "
-	    "name=imap.example.org tls-tickets=yes require-tls=yes\n",
+	    "name=imap.example.org tls-tickets=yes require-tls=yes "
+	    "client-cert=no\n",
 	    "one record an address");
 	ok(conf_get(c, "account", SLICE_NONE, &text) == 1, "accounts");
 	is(text, "name name=ann\nname name=bob\n", "without leftovers");
