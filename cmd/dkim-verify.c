@@ -88,7 +88,7 @@ run(void *ctx, struct job *j, struct strbuf *out)
 	};
 	size_t n;
 
-	dns_budget_init(&budget, DNS_MESSAGE_QUERIES, DNS_MESSAGE_MS);
+	resolver_job(ctx, j, DNS_DKIM, &budget);
 	dkim_gather(j->msg, j->arena, g);
 	n = dkim_judge(&judge, g, result);
 	j->unfavourable = true;
@@ -98,7 +98,7 @@ run(void *ctx, struct job *j, struct strbuf *out)
 		put_result(out, &result[i]);
 		j->unfavourable &= result[i].status != DKIM_PASS;
 	}
-	dns_forget(ctx);
+	resolver_done(ctx, out);
 	if (trace.n > 0 && write_all(STDERR_FILENO, sb_slice(&trace)) == -1)
 		j->verbose = false;
 	sb_free(&trace);
@@ -108,7 +108,8 @@ run(void *ctx, struct job *j, struct strbuf *out)
 int
 main(int argc, char **argv)
 {
-	struct stage s = { .name = "dkim-verify", .types = "dkim", .run = run,
+	struct stage s = { .name = "dkim-verify", .types = "dkim,dns",
+		.quiet = "dns", .run = run,
 		.skip_parts = true };
 	struct stage_opts o = { 0 };
 	const char *servers = NULL, *root = NULL;

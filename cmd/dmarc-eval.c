@@ -1,8 +1,8 @@
 /*
  * dmarc-eval - does an identity that was verified speak for From? (RFC 9989)
- * usage   dmarc-eval [-vw] [-C root] [-s server] [-q domain]
+ * usage   dmarc-eval [-Rvw] [-C root] [-s server] [-q domain]
  * fd 0    a job with imf, spf and dkim lines; with -w, a SOCK_SEQPACKET socket
- *         of jobs; with -q, not used
+ *         of jobs; with -q, not used; with -R, the envelope of a case
  * fd 1    the job with a dmarc line added; with -q, the record that applies to
  *         the domain
  * exit    0 done; -q: 0 found, 1 none, 111 the DNS does not say; 100 usage
@@ -123,7 +123,7 @@ run(void *ctx, struct job *j, struct strbuf *out)
 	struct identities ids = { .count = 0 };
 	struct slice domain = SLICE_NONE;
 
-	dns_budget_init(&budget, DNS_MESSAGE_QUERIES, DNS_MESSAGE_MS);
+	resolver_job(ctx, j, DNS_DMARC, &budget);
 	a.reason = author(j, &domain);
 	if (a.reason == NULL) {
 		collect(j, &ids);
@@ -131,7 +131,7 @@ run(void *ctx, struct job *j, struct strbuf *out)
 	}
 	put_answer(out, domain, &a);
 	j->unfavourable = a.result != DMARC_R_PASS && a.result != DMARC_R_NONE;
-	dns_forget(ctx);
+	resolver_done(ctx, out);
 	if (trace.n > 0 && write_all(STDERR_FILENO, sb_slice(&trace)) == -1)
 		j->verbose = false;
 	sb_free(&trace);
@@ -184,27 +184,30 @@ query(struct dns *d, const char *operand, bool verbose)
 int
 main(int argc, char **argv)
 {
-	struct stage s = { .name = "dmarc-eval", .types = "dmarc", .run = run,
+	struct stage s = { .name = "dmarc-eval", .types = "dmarc,dns",
+		.quiet = "dns", .run = run,
 		.skip_message = true, .skip_parts = true };
 	struct stage_opts o = { 0 };
 	const char *servers = NULL, *root = NULL, *domain = NULL;
 	int ch;
 
-	prog_start(argc, argv, "[-vw] [-C root] [-s server] [-q domain]",
+	prog_start(argc, argv, "[-Rvw] [-C root] [-s server] [-q domain]",
 	    "does an identity that was verified speak for From?",
 	    "files: none; network: DNS to the resolver");
-	while ((ch = getopt(argc, argv, "C:q:s:" STAGE_OPTS)) != -1)
+	while ((ch = getopt(argc, argv, "C:Rq:s:" STAGE_OPTS)) != -1)
 		switch (ch) {
 		case 'C': root = optarg; break;
 		case 'q': domain = optarg; break;
+		case 'R': o.replay = true; break;
 		case 's': servers = optarg; break;
 		default:
 			if (!stage_option(&o, ch, optarg))
 				usage();
 		}
-	if (argc != optind)
+	if (argc != optind ||
+	    (o.replay && (o.given || o.worker || domain != NULL)))
 		usage();
-	s.ctx = resolver_begin(servers, root);
+	s.ctx = o.replay ? resolver_replay() : resolver_begin(servers, root);
 	if (domain != NULL)
 		return query(s.ctx, domain, o.verbose);
 	return stage_main(&s, &o);

@@ -1,8 +1,8 @@
 /*
  * iprev-check - does the client's address have a name that leads back to it?
- * usage   iprev-check [-vw] [-n] [-C root] [-s server] [-i ip]
+ * usage   iprev-check [-Rvw] [-n] [-C root] [-s server] [-i ip]
  * fd 0    a job or a bare message; with -w, a SOCK_SEQPACKET socket of jobs;
- *         with -n, not used
+ *         with -n, not used; with -R, the envelope of a case
  * fd 1    the job with an iprev line added, or that line alone
  * exit    0 pass, 1 not; 100 usage, 111 temporary; as a filter 0 whatever the
  *         result
@@ -18,12 +18,6 @@
 #include "stage/stage.h"
 #include "resolver.h"
 
-/*
- * PTR names that are tried. RFC 8601 section 3 knows no limit; the owner of
- * the address writes the list, so there must be one (RFC 7208 section 4.6.4
- * has the same).
- */
-#define NAMES_MAX 10
 #define TRACE_MAX ((size_t)64 * 1024)
 
 struct check {
@@ -79,7 +73,8 @@ static void
 try_names(struct check *c, const struct dns_answer *ptr)
 {
 	enum dns_type type = c->ip.family == AF_INET ? DNS_A : DNS_AAAA;
-	size_t count = ptr->count < NAMES_MAX ? ptr->count : NAMES_MAX;
+	size_t count = ptr->count < DNS_IPREV_NAMES ? ptr->count :
+	    DNS_IPREV_NAMES;
 	const struct dns_answer *a;
 	bool doubt = false;
 
@@ -133,7 +128,7 @@ run(void *ctx, struct job *j, struct strbuf *out)
 		.trace = STRBUF_INIT(TRACE_MAX) };
 	struct slice ip = job_get(j, "client", "ip");
 
-	dns_budget_init(&c.budget, DNS_MESSAGE_QUERIES, DNS_MESSAGE_MS);
+	resolver_job(ctx, j, DNS_IPREV, &c.budget);
 	check(&c, ip);
 	tuple_begin(out, "iprev");
 	tuple_puts(out, "result", c.result);
@@ -143,7 +138,7 @@ run(void *ctx, struct job *j, struct strbuf *out)
 	tuple_opt(out, "reason", slice_str(c.name.n > 0 ? NULL : c.reason));
 	tuple_end(out);
 	j->unfavourable = c.name.n == 0;
-	dns_forget(ctx);
+	resolver_done(ctx, out);
 	if (c.trace.n > 0 &&
 	    write_all(STDERR_FILENO, sb_slice(&c.trace)) == -1)
 		j->verbose = false;
@@ -154,25 +149,27 @@ run(void *ctx, struct job *j, struct strbuf *out)
 int
 main(int argc, char **argv)
 {
-	struct stage s = { .name = "iprev-check", .types = "iprev", .run = run,
+	struct stage s = { .name = "iprev-check", .types = "iprev,dns",
+		.quiet = "dns", .run = run,
 		.skip_message = true, .skip_parts = true };
 	struct stage_opts o = { 0 };
 	const char *servers = NULL, *root = NULL;
 	int ch;
 
-	prog_start(argc, argv, "[-vw] [-n] [-C root] [-s server] [-i ip]",
+	prog_start(argc, argv, "[-Rvw] [-n] [-C root] [-s server] [-i ip]",
 	    "does the client's address have a name that leads back to it?",
 	    "files: none; network: DNS to the resolver");
-	while ((ch = getopt(argc, argv, "C:s:" STAGE_OPTS)) != -1)
+	while ((ch = getopt(argc, argv, "C:Rs:" STAGE_OPTS)) != -1)
 		switch (ch) {
 		case 'C': root = optarg; break;
+		case 'R': o.replay = true; break;
 		case 's': servers = optarg; break;
 		default:
 			if (!stage_option(&o, ch, optarg))
 				usage();
 		}
-	if (argc != optind)
+	if (argc != optind || (o.replay && (o.given || o.worker)))
 		usage();
-	s.ctx = resolver_begin(servers, root);
+	s.ctx = o.replay ? resolver_replay() : resolver_begin(servers, root);
 	return stage_main(&s, &o);
 }

@@ -1,9 +1,9 @@
 /*
  * spf-check - may this client use this HELO name and this sender? (RFC 7208)
- * usage   spf-check [-vw] [-n] [-C root] [-s server] [-i ip] [-H helo]
+ * usage   spf-check [-Rvw] [-n] [-C root] [-s server] [-i ip] [-H helo]
  *         [-f address]
  * fd 0    a job or a bare message; with -w, a SOCK_SEQPACKET socket of jobs;
- *         with -n, not used
+ *         with -n, not used; with -R, the envelope of a case
  * fd 1    the job with spf lines added, or the spf lines alone; one for HELO,
  *         then one for MAIL FROM unless the sender is empty
  * exit    0 the last identity passes, 1 it does not; 100 usage, 111 temporary;
@@ -104,14 +104,14 @@ run(void *ctx, struct job *j, struct strbuf *out)
 
 	if (ip_parse(job_get(j, "client", "ip"), &ask.ip) == -1)
 		ask.ip.family = 0;
-	dns_budget_init(&budget, DNS_MESSAGE_QUERIES, DNS_MESSAGE_MS);
+	resolver_job(c->dns, j, DNS_SPF, &budget);
 	if (ask.ip.family != 0 && from.n > 0)
 		dns_prefetch(c->dns, &budget, mailfrom.domain, DNS_TXT);
 	r = check(&ask, &helo, out);
 	if (from.n > 0)
 		r = check(&ask, &mailfrom, out);
 	j->unfavourable = r != SPF_PASS;
-	dns_forget(c->dns);
+	resolver_done(c->dns, out);
 	if (trace.n > 0 && write_all(STDERR_FILENO, sb_slice(&trace)) == -1)
 		j->verbose = false;
 	sb_free(&trace);
@@ -133,29 +133,31 @@ learn_host(struct checker *c, const char *root)
 int
 main(int argc, char **argv)
 {
-	struct stage s = { .name = "spf-check", .types = "spf", .run = run,
+	struct stage s = { .name = "spf-check", .types = "spf,dns", .quiet = "dns",
+		.run = run,
 		.skip_message = true, .skip_parts = true };
 	struct checker c = { .dns = NULL };
 	struct stage_opts o = { 0 };
 	const char *servers = NULL, *root = NULL;
 	int ch;
 
-	prog_start(argc, argv, "[-vw] [-n] [-C root] [-s server] [-i ip] "
+	prog_start(argc, argv, "[-Rvw] [-n] [-C root] [-s server] [-i ip] "
 	    "[-H helo] [-f address]",
 	    "may this client use this name and this sender?",
 	    "files: none; network: DNS to the resolver");
-	while ((ch = getopt(argc, argv, "C:s:" STAGE_OPTS)) != -1)
+	while ((ch = getopt(argc, argv, "C:Rs:" STAGE_OPTS)) != -1)
 		switch (ch) {
 		case 'C': root = optarg; break;
+		case 'R': o.replay = true; break;
 		case 's': servers = optarg; break;
 		default:
 			if (!stage_option(&o, ch, optarg))
 				usage();
 		}
-	if (argc != optind)
+	if (argc != optind || (o.replay && (o.given || o.worker)))
 		usage();
 	s.ctx = &c;
 	learn_host(&c, conf_root(root));
-	c.dns = resolver_begin(servers, root);
+	c.dns = o.replay ? resolver_replay() : resolver_begin(servers, root);
 	return stage_main(&s, &o);
 }

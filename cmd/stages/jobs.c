@@ -386,7 +386,8 @@ jobs_reply(struct jobs *js, size_t stage)
 
 /*
  * The envelope as it was when the job came to this stage: without what the
- * dead worker may have written.
+ * dead worker may have written, which begins with a line of a type that only
+ * its stage has.
  */
 static int
 envelope_before(struct jobs *js, struct entry *e, size_t stage)
@@ -401,8 +402,8 @@ envelope_before(struct jobs *js, struct entry *e, size_t stage)
 	    (room = sb_room(&js->env, (size_t)st.st_size)) != NULL &&
 	    pread_full(e->fd[ENVELOPE], room, (size_t)st.st_size, 0) == 0) {
 		sb_grew(&js->env, (size_t)st.st_size);
-		types_filter(sb_slice(&js->env),
-		    slice_str(js->pipe->pool[stage]->types_before), &kept);
+		sb_put(&kept, types_prefix(sb_slice(&js->env),
+		    slice_str(js->pipe->pool[stage]->types_before)));
 		fd = memfd_new("envelope");
 		if (fd != -1 && write_all(fd, sb_slice(&kept)) == -1) {
 			close(fd);
@@ -430,6 +431,7 @@ pass_neutral(struct jobs *js, struct entry *e, size_t stage, const char *why)
 	slice_cut(&list, ',', &type);
 	sb_put(&line, type);
 	tuple_puts(&line, "result", "temperror");
+	tuple_puts(&line, "by", "stages");
 	tuple_puts(&line, "reason", why);
 	tuple_end(&line);
 	if (!pool->last && fstat(e->fd[ENVELOPE], &st) == 0 &&

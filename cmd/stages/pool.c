@@ -100,6 +100,7 @@ become_worker(struct pipeline *p, const struct pool *pool, size_t stage,
 	snprintf(number, sizeof(number), "%u", seat);
 	put_env("PNEU_SEAT", number);
 	put_env("PNEU_TYPES", pool->types_before);
+	put_env("PNEU_OWN", pool->conf.types);
 	unsetenv("PNEU_LAST");
 	unsetenv("PNEU_SHADOW");
 	if (pool->last)

@@ -9,12 +9,12 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "base/file.h"
 #include "base/rid.h"
+#include "dns/budget.h"
+#include "dns/record.h"
+#include "dns/server.h"
 #include "dns/wire.h"
 
-#define RESOLV_CONF "/etc/resolv.conf"
-#define RESOLV_CONF_MAX ((size_t)64 * 1024)
 #define ROUNDS 3       /* times each server is asked */
 #define TCP_MS 5000    /* connect, ask and read by TCP */
 #define TCP_ANSWER_MAX ((size_t)2 + 65535) /* RFC 1035 section 4.2.2 */
@@ -30,12 +30,6 @@
 
 /* Patience with a server, by round: 9.5 s in all for one that is silent. */
 static const int round_ms[ROUNDS] = { 1500, 3000, 5000 };
-
-struct server {
-	struct sockaddr_storage sa;
-	socklen_t sa_n;
-	bool trusted;
-};
 
 /* A question under way (fd is not -1) or answered (done). */
 struct query {
@@ -59,97 +53,15 @@ struct query {
 };
 
 struct dns {
-	struct server server[DNS_SERVERS_MAX];
+	struct dns_server server[DNS_SERVERS_MAX];
 	size_t count;
 	struct query *queries;
 	size_t queries_n;
 	struct query *kept[KEPT_SLOTS]; /* one for each hash of a question */
 	struct arena scratch; /* for looking whether a packet is well formed */
+	struct dns_notes notes;
+	bool replay; /* what is not in the notes is not known */
 };
-
-static bool
-is_loopback(const struct ip *ip)
-{
-	static const struct ip v4 = { AF_INET, { 127 } };
-	static const struct ip v6 = { AF_INET6, { [15] = 1 } };
-
-	return ip_in(ip, &v4, 8) || ip_in(ip, &v6, 128);
-}
-
-/* "192.0.2.1", "192.0.2.1:53", "2001:db8::1", "[2001:db8::1]:53". */
-static int
-server_parse(struct slice text, bool trust_ad, struct server *s)
-{
-	struct sockaddr_in *in4 = (struct sockaddr_in *)&s->sa;
-	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&s->sa;
-	struct slice host = text, port = SLICE_NONE;
-	struct ip ip;
-	uint64_t number = 53;
-	ptrdiff_t colon = slice_rchr(text, ':');
-
-	*s = (struct server){ 0 };
-	if (slice_starts(text, S("["))) {
-		ptrdiff_t end = slice_chr(text, ']');
-
-		if (end == -1)
-			return -1;
-		host = slice_sub(text, 1, (size_t)end - 1);
-		port = slice_skip(text, (size_t)end + 1);
-		if (port.n > 0 && port.p[0] != ':')
-			return -1;
-		port = slice_skip(port, 1);
-	} else if (colon != -1 && slice_chr(text, ':') == colon) {
-		host = slice_sub(text, 0, (size_t)colon);
-		port = slice_skip(text, (size_t)colon + 1);
-	}
-	if (ip_parse(host, &ip) == -1 || (port.n > 0 &&
-	    (slice_u64(port, 65535, &number) == -1 || number == 0)))
-		return -1;
-	s->trusted = trust_ad || is_loopback(&ip);
-	if (ip.family == AF_INET) {
-		in4->sin_family = AF_INET;
-		in4->sin_port = htons((uint16_t)number);
-		memcpy(&in4->sin_addr, ip.b, 4);
-		s->sa_n = sizeof(*in4);
-	} else {
-		in6->sin6_family = AF_INET6;
-		in6->sin6_port = htons((uint16_t)number);
-		memcpy(&in6->sin6_addr, ip.b, 16);
-		s->sa_n = sizeof(*in6);
-	}
-	return 0;
-}
-
-/* resolv.conf(5): nameserver lines and options trust-ad; what this program
- * does not know is skipped. Without any, the resolver is on loopback. */
-static int
-servers_of_system(struct dns *d, bool trust_ad)
-{
-	struct strbuf text = STRBUF_INIT(RESOLV_CONF_MAX);
-	struct slice in, line, word;
-
-	if (file_slurp(AT_FDCWD, RESOLV_CONF, &text) == -1 && errno != ENOENT) {
-		sb_free(&text);
-		return -1;
-	}
-	in = sb_slice(&text);
-	while (slice_line(&in, &line) == 1)
-		if (slice_word(&line, &word) && slice_eqs(word, "options"))
-			while (slice_word(&line, &word))
-				if (slice_eqs(word, "trust-ad"))
-					trust_ad = true;
-	in = sb_slice(&text);
-	while (d->count < DNS_SERVERS_MAX && slice_line(&in, &line) == 1)
-		if (slice_word(&line, &word) && slice_eqs(word, "nameserver") &&
-		    slice_word(&line, &word) &&
-		    server_parse(word, trust_ad, &d->server[d->count]) == 0)
-			d->count++;
-	sb_free(&text);
-	if (d->count == 0)
-		return server_parse(S("127.0.0.1"), trust_ad,
-		    &d->server[d->count++]);
-	return 0;
-}
 
 struct dns *
 dns_open(const struct slice *servers, size_t count, bool trust_ad)
@@ -160,10 +72,11 @@ dns_open(const struct slice *servers, size_t count, bool trust_ad)
 	if (count > DNS_SERVERS_MAX)
 		goto fail;
 	for (; d->count < count; d->count++)
-		if (server_parse(servers[d->count], trust_ad,
+		if (dns_server_parse(servers[d->count], trust_ad,
 		    &d->server[d->count]) == -1)
 			goto fail;
-	if (count == 0 && servers_of_system(d, trust_ad) == -1) {
+	if (count == 0 &&
+	    dns_servers_of_system(trust_ad, d->server, &d->count) == -1) {
 		e = errno;
 		goto fail;
 	}
@@ -216,8 +129,8 @@ kept_slot(struct dns *d, const struct dns_question *q)
 	return &d->kept[(h ^ h >> 16) & (KEPT_SLOTS - 1)];
 }
 
-void
-dns_forget(struct dns *d)
+static void
+queries_end(struct dns *d)
 {
 	struct query *q, **slot;
 
@@ -233,6 +146,13 @@ dns_forget(struct dns *d)
 		*slot = q;
 	}
 	d->queries_n = 0;
+}
+
+void
+dns_forget(struct dns *d)
+{
+	queries_end(d);
+	dns_notes_reset(&d->notes);
 }
 
 void
@@ -259,17 +179,18 @@ dns_close(struct dns *d)
 		if (d->kept[i] != NULL)
 			query_free(d->kept[i]);
 	arena_free(&d->scratch);
+	sb_free(&d->notes.text);
 	free(d);
 }
 
 void
 dns_budget_init(struct dns_budget *b, unsigned queries, int ms)
 {
-	b->queries = queries;
-	b->deadline = clock_ms() + ms;
+	*b = (struct dns_budget){ .queries = queries,
+		.deadline = clock_ms() + ms, .bytes = DNS_STAGE_BYTES };
 }
 
-static const struct server *
+static const struct dns_server *
 server_of(const struct dns *d, const struct query *q)
 {
 	return &d->server[q->attempt % d->count];
@@ -278,7 +199,7 @@ server_of(const struct dns *d, const struct query *q)
 /* A connected, non-blocking socket: the kernel picks a random source port and
  * lets in what comes from that server only. */
 static int
-connected(const struct server *s, int type)
+connected(const struct dns_server *s, int type)
 {
 	int fd, e;
 
@@ -299,7 +220,7 @@ connected(const struct server *s, int type)
 static int
 attempt_start(struct dns *d, struct query *q, bool tcp)
 {
-	const struct server *s = server_of(d, q);
+	const struct dns_server *s = server_of(d, q);
 	size_t n;
 
 	query_close(q);
@@ -563,7 +484,7 @@ query_new(struct dns *d, struct dns_budget *b, const struct dns_question *want,
 	if (b->queries == 0 || clock_left(b->deadline) == 0)
 		return NULL;
 	if (d->queries_n >= REMEMBER_MAX)
-		dns_forget(d);
+		queries_end(d);
 	b->queries--;
 	q = query_make(d, want);
 	q->next = d->queries;
@@ -626,35 +547,81 @@ special(const struct dns_question *q, struct slice name, struct arena *ar)
 	return a;
 }
 
+/* The budget is used up, now and from now on. */
+static struct dns_answer *
+refuse(struct dns_budget *b, const char *why, struct arena *ar)
+{
+	if (b->spent == NULL)
+		b->spent = why;
+	return no_answer(ar, DNS_LIMIT, b->spent);
+}
+
+/* Ask for it, or take what was asked for before. */
+static struct dns_answer *
+answer(struct dns *d, struct dns_budget *b, const struct dns_question *want,
+    struct arena *ar)
+{
+	struct dns_answer *a;
+	struct query *q = query_find(d, want);
+	const char *why = NULL;
+
+	if (b->spent != NULL ||
+	    (q == NULL && (q = query_new(d, b, want, &why)) == NULL))
+		return refuse(b, why, ar);
+	while (!q->done && clock_left(b->deadline) > 0)
+		pump(d, b->deadline);
+	if (!q->done)
+		query_done(q, DNS_LIMIT, "no time left");
+	if (q->packet.n == 0)
+		return q->status == DNS_LIMIT ? refuse(b, q->reason, ar) :
+		    no_answer(ar, q->status, q->reason);
+	a = arena_alloc(ar, sizeof(*a));
+	/* A malformed packet has set *a to DNS_TEMP: that is the answer. */
+	if (dns_wire_parse(sb_slice(&q->packet), &q->q, ar, a) == 0)
+		a->authentic = a->authentic && q->trusted;
+	return a;
+}
+
+/* The answer that was noted, or a new one, which is noted. */
+static const struct dns_answer *
+noted_answer(struct dns *d, struct dns_budget *b,
+    const struct dns_question *want)
+{
+	struct dns_notes *n = &d->notes;
+	const struct dns_answer *known = dns_notes_find(n, want);
+	struct dns_answer *a;
+	size_t room;
+
+	if (known != NULL)
+		return known;
+	if (d->replay)
+		return no_answer(n->ar, DNS_TEMP, "not in the case");
+	a = answer(d, b, want, n->ar);
+	if (a->status != DNS_LIMIT) {
+		room = dns_notes_add(n, want, a, false, b->bytes);
+		if (room <= b->bytes) {
+			b->bytes -= room;
+			return a;
+		}
+		a = refuse(b, "answers too large", n->ar);
+	}
+	(void)dns_notes_add(n, want, a, true, SIZE_MAX);
+	return a;
+}
+
 const struct dns_answer *
 dns_query(struct dns *d, struct dns_budget *b, struct slice name,
     enum dns_type type, struct arena *ar)
 {
 	struct dns_question want;
 	const struct dns_answer *known;
-	struct dns_answer *a;
-	struct query *q;
-	const char *why;
 
 	if (dns_question_init(&want, name, type) == -1)
 		return no_answer(ar, DNS_BADNAME, "not a domain name");
 	if ((known = special(&want, name, ar)) != NULL)
 		return known;
-	q = query_find(d, &want);
-	if (q == NULL && (q = query_new(d, b, &want, &why)) == NULL)
-		return no_answer(ar, DNS_LIMIT, why);
-	while (!q->done && clock_left(b->deadline) > 0)
-		pump(d, b->deadline);
-	if (!q->done)
-		query_done(q, DNS_LIMIT, "no time left");
-	if (q->packet.n == 0)
-		return no_answer(ar, q->status, q->reason);
-	a = arena_alloc(ar, sizeof(*a));
-	/* A malformed packet has set *a to DNS_TEMP: that is the answer. */
-	if (dns_wire_parse(sb_slice(&q->packet), &q->q, ar, a) == -1)
-		return a;
-	a->authentic = a->authentic && q->trusted;
-	return a;
+	return d->notes.ar != NULL ? noted_answer(d, b, &want) :
+	    answer(d, b, &want, ar);
 }
 
 void
@@ -664,7 +631,8 @@ dns_prefetch(struct dns *d, struct dns_budget *b, struct slice name,
 	struct dns_question want;
 	const char *why;
 
-	if (dns_question_init(&want, name, type) == 0 &&
+	if (!d->replay && b->spent == NULL &&
+	    dns_question_init(&want, name, type) == 0 &&
 	    !below_top(&want, S("localhost")) &&
 	    !below_top(&want, S("invalid")) &&
 	    query_find(d, &want) == NULL && in_flight(d) < FLIGHT_MAX)
@@ -672,52 +640,38 @@ dns_prefetch(struct dns *d, struct dns_budget *b, struct slice name,
 }
 
 void
-dns_reverse(struct strbuf *sb, const struct ip *ip)
+dns_note(struct dns *d, const char *by, struct arena *ar)
 {
-	static const char hex[] = "0123456789abcdef";
-
-	if (ip->family == AF_INET) {
-		sb_printf(sb, "%u.%u.%u.%u.in-addr.arpa", ip->b[3], ip->b[2],
-		    ip->b[1], ip->b[0]);
-		return;
-	}
-	for (int i = 15; i >= 0; i--) {
-		sb_putc(sb, (unsigned char)hex[ip->b[i] & 15]);
-		sb_putc(sb, '.');
-		sb_putc(sb, (unsigned char)hex[ip->b[i] >> 4]);
-		sb_putc(sb, '.');
-	}
-	sb_puts(sb, "ip6.arpa");
+	dns_notes_reset(&d->notes);
+	d->notes.by = by;
+	d->notes.ar = ar;
 }
 
-const char *
-dns_type_name(enum dns_type t)
+struct slice
+dns_noted(const struct dns *d)
 {
-	switch (t) {
-	case DNS_A: return "A";
-	case DNS_NS: return "NS";
-	case DNS_CNAME: return "CNAME";
-	case DNS_PTR: return "PTR";
-	case DNS_MX: return "MX";
-	case DNS_TXT: return "TXT";
-	case DNS_AAAA: return "AAAA";
-	case DNS_SRV: return "SRV";
-	case DNS_TLSA: return "TLSA";
-	}
-	return "unknown";
+	return sb_slice(&d->notes.text);
 }
 
-const char *
-dns_status_name(enum dns_status s)
+struct dns *
+dns_replay_open(void)
 {
-	switch (s) {
-	case DNS_OK: return "ok";
-	case DNS_NXDOMAIN: return "nxdomain";
-	case DNS_NODATA: return "nodata";
-	case DNS_TEMP: return "temporary";
-	case DNS_BOGUS: return "bogus";
-	case DNS_LIMIT: return "limit";
-	case DNS_BADNAME: return "bad-name";
+	struct dns *d = xcalloc(1, sizeof(*d));
+
+	d->replay = true;
+	return d;
+}
+
+int
+dns_replay_load(struct dns *d, const char *by, const struct tuple *rec,
+    size_t count, struct arena *ar, const struct tuple **bad)
+{
+	dns_note(d, by, ar);
+	for (size_t i = 0; i < count; i++) {
+		*bad = &rec[i];
+		if (tuple_is(&rec[i], "dns") && tuple_has(&rec[i], "by", by) &&
+		    dns_notes_read(&d->notes, &rec[i]) == -1)
+			return -1;
 	}
-	return "unknown";
+	return 0;
 }

@@ -19,6 +19,7 @@
 #include "base/arena.h"
 #include "base/slice.h"
 #include "base/strbuf.h"
+#include "base/tuple.h"
 
 enum dns_type {
 	DNS_A = 1, DNS_NS = 2, DNS_CNAME = 5, DNS_PTR = 12, DNS_MX = 15,
@@ -56,7 +57,8 @@ struct dns_answer {
 	bool authentic;
 	uint32_t ttl;         /* least of the answer; of SOA if negative */
 	struct slice canonical; /* name after CNAMEs; empty if the name asked for
-	                           has a byte that no host name has */
+	                           has a byte that no host name has, and unless
+	                           the status is OK, NXDOMAIN or NODATA */
 	unsigned cnames;
 	struct dns_rr *rr;
 	size_t count;
@@ -64,13 +66,18 @@ struct dns_answer {
 	int ede;              /* RFC 8914 info code, -1 if none */
 };
 
-/* What one message may cause; shared by all its queries. */
+/*
+ * What one message may cause; shared by all its queries. Once a question was
+ * refused for it, so are all that follow and were not answered before.
+ */
 struct dns_budget {
 	unsigned queries;     /* left */
 	int64_t deadline;     /* clock_ms() value */
+	size_t bytes;         /* left of the lines of dns_note() */
+	const char *spent;    /* why there is no more; NULL = there is */
 };
 
-#define DNS_MESSAGE_QUERIES 100 /* default budget of a message */
+#define DNS_MESSAGE_QUERIES 100 /* of a program that people run */
 #define DNS_MESSAGE_MS 20000
 #define DNS_CNAME_MAX 16
 
@@ -104,6 +111,27 @@ const struct dns_answer *dns_query(struct dns *d, struct dns_budget *b,
 void dns_prefetch(struct dns *d, struct dns_budget *b, struct slice name,
     enum dns_type type);
 void dns_forget(struct dns *d);
+
+/*
+ * From here to dns_forget() each question of dns_query() is noted with its
+ * answer, as `dns' lines of job(5) with by=BY; what they take is taken off the
+ * budget's bytes. Answers are memory of this arena, which must live as long,
+ * and a question that comes again gets the answer that was noted.
+ * dns_noted(): the lines so far.
+ */
+void dns_note(struct dns *d, const char *by, struct arena *ar);
+struct slice dns_noted(const struct dns *d);
+
+/*
+ * A resolver that asks nobody. After dns_replay_load() and until dns_forget()
+ * it knows the answers of those `dns' records that have by=BY; all else is
+ * DNS_TEMP, "not in the case". dns_replay_load() gives 0, or -1 and the record
+ * that is not one that dns_note() wrote.
+ */
+struct dns *dns_replay_open(void);
+int dns_replay_load(struct dns *d, const char *by, const struct tuple *rec,
+    size_t count, struct arena *ar, const struct tuple **bad)
+    __attribute__((warn_unused_result));
 
 /* "4.3.2.1.in-addr.arpa" or the ip6.arpa form. */
 void dns_reverse(struct strbuf *sb, const struct ip *ip);

@@ -465,6 +465,8 @@ judge(struct dns_answer *a, unsigned rcode, uint32_t negative)
 	if (a->status != DNS_NODATA && a->status != DNS_NXDOMAIN) {
 		a->authentic = false;
 		a->ttl = TTL_NONE;
+		a->canonical = SLICE_NONE;
+		a->cnames = 0;
 	}
 }
 

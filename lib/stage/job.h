@@ -36,6 +36,8 @@ struct job {
 	int msg_fd;      /* the message from offset 0, for copying; or -1 */
 	struct strbuf *new_parts; /* where imf-parse puts the parts records;
 	                             NULL for all others */
+	const struct job *whole; /* -R: all that the case has, also the stage's
+	                            own lines and later ones; else NULL */
 	struct arena *arena; /* reset after the job */
 	bool again;      /* a worker died with it: it may have been done */
 	bool verbose;    /* -v: explain each step on stderr */

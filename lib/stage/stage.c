@@ -185,6 +185,68 @@ stream_parts(const struct stage *s, const struct job *j)
 	return slice_of(sb_take(&parts), n);
 }
 
+/* What people see: all but quiet types. */
+static void
+print_own(const struct stage *s, const struct strbuf *lines)
+{
+	struct strbuf quiet = STRBUF_INIT(JOB_ENVELOPE_MAX);
+	struct strbuf shown = STRBUF_INIT(JOB_ENVELOPE_MAX);
+
+	types_split(sb_slice(lines), slice_str(s->quiet), &quiet, &shown);
+	print(sb_slice(&shown));
+	sb_free(&shown);
+	sb_free(&quiet);
+}
+
+/* Did the stage write this line? Of a type that it has to itself, or by=it. */
+static bool
+is_own(const struct stage *s, const struct tuple *t)
+{
+	struct slice by;
+
+	return types_have(slice_str(s->types), t->type) &&
+	    (!tuple_get(t, "by", &by) || slice_eqs(by, s->name));
+}
+
+/* -R: the case in *whole, and what the stage had before it in *j. */
+static void
+read_case(const struct stage *s, struct job *whole, struct job *j)
+{
+	struct slice in = read_input(), env, rest;
+	const char *error;
+
+	if (!split_job(in, &env, &rest))
+		env = in;
+	if (job_parse(whole, env, &error) == -1)
+		die(EXIT_PERM, "bad case: %s", error);
+	*j = *whole;
+	j->whole = whole;
+	for (j->count = 0; j->count < whole->count; j->count++)
+		if (is_own(s, &whole->rec[j->count]))
+			break;
+}
+
+static int
+replay(const struct stage *s, const struct stage_opts *o)
+{
+	struct arena a = { 0 };
+	struct strbuf lines = STRBUF_INIT(JOB_ENVELOPE_MAX);
+	struct strbuf own = STRBUF_INIT(JOB_ENVELOPE_MAX);
+	struct job j, whole;
+	int verdict;
+
+	job_init(&whole, &a);
+	read_case(s, &whole, &j);
+	j.verbose = o->verbose;
+	verdict = run_one(s, &j, &lines);
+	own_lines(s, &lines, &own);
+	print_own(s, &own);
+	sb_free(&lines);
+	sb_free(&own);
+	return verdict != EXIT_DONE ? verdict :
+	    j.unfavourable ? EXIT_NO : EXIT_DONE;
+}
+
 static int
 once(const struct stage *s, const struct stage_opts *o)
 {
@@ -224,7 +286,7 @@ once(const struct stage *s, const struct stage_opts *o)
 	if (verdict != EXIT_DONE || j.reply.n != 0)
 		print_reply(&j);
 	if (!stream) {
-		print(sb_slice(&own));
+		print_own(s, &own);
 		if (o->verbose && s->writes_parts)
 			print(sb_slice(&parts));
 	}
@@ -242,5 +304,7 @@ once(const struct stage *s, const struct stage_opts *o)
 int
 stage_main(const struct stage *s, const struct stage_opts *o)
 {
+	if (o->replay)
+		return replay(s, o);
 	return o->worker ? stage_worker(s, o) : once(s, o);
 }

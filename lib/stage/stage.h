@@ -15,13 +15,18 @@
  *              the stage's own lines on stdout; exit 0 favourable, 1
  *              unfavourable (j->unfavourable), 100, 111. Options make the
  *              envelope: -i IP, -H HELO, -f REVERSE-PATH, -r RCPT (may repeat).
+ *   replay     -R, of stages that set opts.replay: stdin is the envelope of a
+ *              case, up to an empty line or the end; there is no message. The
+ *              stage sees what stood before its own lines, and all of it as
+ *              j->whole; it prints what it prints for people.
  *   worker     -w: fd 0 is a SOCK_SEQPACKET socket of jobs, fd 1 the next
  *              stage's, fd 3 where replies go; see below.
  *
  * Worker packets. Text: one tuple line "job id=ID slot=N", with again=yes if
  * a worker of this stage died while it held the job. Descriptors:
  * envelope, message (read-only), parts. A worker checks that the envelope
- * holds only types of earlier programs ($PNEU_TYPES), appends its lines with
+ * holds only types of earlier programs ($PNEU_TYPES; `dns' belongs to several,
+ * each with its own by=), appends its lines with
  * one write and sends the packet on; or it sends on fd 3 "reply id=ID slot=N
  * code=250 ecode=2.0.0 text=..." and is done with the job. The pool's shared
  * page (fd 4, an array of struct stage_seat; the worker's index is in
@@ -64,6 +69,8 @@ struct stage_seat {
 struct stage {
 	const char *name;  /* "spf-check" */
 	const char *types; /* record types it owns: "spf" or "dkim,key" */
+	/* Those of them that are for programs: not shown to people. NULL: none. */
+	const char *quiet;
 	/* The work. */
 	int (*run)(void *ctx, struct job *j, struct strbuf *out);
 	/*
@@ -97,6 +104,7 @@ struct stage {
 struct stage_opts {
 	bool given; /* an option of the people's face was used */
 	bool worker, verbose, no_message;
+	bool replay; /* -R: the program's own option */
 	const char *ip, *helo, *from;
 	const char *rcpt[16];
 	size_t rcpts;

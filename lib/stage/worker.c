@@ -46,6 +46,7 @@ struct worker {
 	size_t most;
 	struct stage_seat *seat;
 	struct slice types; /* that may be in the envelope before us */
+	struct slice own;   /* that the pipeline lets us add; empty: all ours */
 	bool last, shadow;
 	unsigned jobs;
 };
@@ -76,6 +77,7 @@ worker_init(struct worker *w)
 	const char *types = getenv("PNEU_TYPES");
 
 	w->types = slice_str(types != NULL ? types : "job,client,from,rcpt");
+	w->own = slice_str(getenv("PNEU_OWN"));
 	w->last = getenv("PNEU_LAST") != NULL;
 	w->shadow = getenv("PNEU_SHADOW") != NULL;
 	w->most = w->stage->run_batch != NULL ? w->stage->most : 1;
@@ -158,7 +160,8 @@ held_load(struct worker *w, struct held *h)
 		return "envelope of another job";
 	/* A line of our own or of a later stage can only be forged. */
 	for (size_t i = 0; i < j->count; i++)
-		if (!types_have(w->types, j->rec[i].type))
+		if (!types_have(w->types, j->rec[i].type) ||
+		    tuple_has(&j->rec[i], "by", w->stage->name))
 			return "record of a type that cannot be there yet";
 	if (!w->stage->skip_message &&
 	    take_bytes(h->fd[MESSAGE], &h->msg, &h->mapped_msg, &j->msg) == -1)
@@ -223,6 +226,25 @@ shadow_lines(struct worker *w, struct held *h, int verdict, struct strbuf *own)
 	tuple_end(own);
 }
 
+/*
+ * The stage's lines; only what the pipeline file says, or the next stage would
+ * not take the job. (A file that is older than a type of ours lacks it.)
+ */
+static void
+worker_lines(const struct worker *w, const struct held *h, struct strbuf *own)
+{
+	struct strbuf all = STRBUF_INIT(JOB_ENVELOPE_MAX);
+
+	if (own_lines(w->stage, &h->lines, &all) != 0)
+		log_error("job %s: lines of foreign types dropped", h->id);
+	if (w->own.n > 0)
+		types_filter(sb_slice(&all), w->own, own);
+	else
+		sb_put(own, sb_slice(&all));
+	own->over = own->over || all.over;
+	sb_free(&all);
+}
+
 static int
 append_results(struct worker *w, struct held *h, int verdict)
 {
@@ -231,8 +253,8 @@ append_results(struct worker *w, struct held *h, int verdict)
 
 	if (w->shadow)
 		shadow_lines(w, h, verdict, &own);
-	else if (own_lines(w->stage, &h->lines, &own) != 0)
-		log_error("job %s: lines of foreign types dropped", h->id);
+	else
+		worker_lines(w, h, &own);
 	if (own.n != 0)
 		r = pwrite_all(h->fd[ENVELOPE], sb_slice(&own), h->env_size);
 	if (r == 0 && w->stage->writes_parts)
