@@ -22,6 +22,7 @@
 #include "resolver.h"
 
 #define TRACE_MAX ((size_t)256 * 1024) /* of -v, then it is cut */
+#define BECAUSE_MAX ((size_t)8192) /* of -v: a verdict in words */
 
 struct checker {
 	struct dns *dns;
@@ -63,16 +64,31 @@ sender(struct slice from, struct arena *ar)
 	return id;
 }
 
+/* -v: the verdict in words. */
+static void
+put_because(const struct spf_ask *ask, const struct spf_answer *a)
+{
+	struct strbuf text = STRBUF_INIT(BECAUSE_MAX);
+
+	spf_because(ask, a, &text);
+	tuple_begin(ask->trace, "because");
+	tuple_puts(ask->trace, "check", "spf");
+	tuple_puts(ask->trace, "result", spf_result_name(a->result));
+	tuple_puts(ask->trace, "identity", ask->identity);
+	tuple_put(ask->trace, "text", sb_slice(&text));
+	tuple_end(ask->trace);
+	sb_free(&text);
+}
+
 static enum spf_result
 check(struct spf_ask *ask, const struct identity *id, struct strbuf *out)
 {
-	struct spf_answer a = { .result = SPF_NONE,
-		.reason = S("client address unknown") };
+	struct spf_answer a;
 
+	ask->identity = id->name;
 	ask->local = id->local;
 	ask->domain = id->domain;
-	if (ask->ip.family != 0)
-		spf_check(ask, &a);
+	spf_check(ask, &a);
 	tuple_begin(out, "spf");
 	tuple_puts(out, "result", spf_result_name(a.result));
 	tuple_puts(out, "identity", id->name);
@@ -82,6 +98,8 @@ check(struct spf_ask *ask, const struct identity *id, struct strbuf *out)
 	tuple_opt(out, "reason", a.reason);
 	tuple_opt(out, "explanation", a.explanation);
 	tuple_end(out);
+	if (ask->trace != NULL)
+		put_because(ask, &a);
 	return a.result;
 }
 
@@ -94,7 +112,8 @@ run(void *ctx, struct job *j, struct strbuf *out)
 	struct slice from = job_get(j, "from", "addr");
 	struct spf_ask ask = {
 		.dns = c->dns, .budget = &budget, .arena = j->arena,
-		.receiver = c->host, .helo = job_get(j, "client", "helo"),
+		.receiver = c->host, .client = job_get(j, "iprev", "name"),
+		.helo = job_get(j, "client", "helo"),
 		.time = j->time, .trace = j->verbose ? &trace : NULL,
 	};
 	struct identity helo = { .name = "helo",
@@ -102,6 +121,8 @@ run(void *ctx, struct job *j, struct strbuf *out)
 	struct identity mailfrom = sender(from, j->arena);
 	enum spf_result r;
 
+	if (!slice_is_ascii(ask.helo)) /* RFC 8616 section 4 */
+		ask.helo = helo.domain;
 	if (ip_parse(job_get(j, "client", "ip"), &ask.ip) == -1)
 		ask.ip.family = 0;
 	resolver_job(c->dns, j, DNS_SPF, &budget);

@@ -136,7 +136,9 @@ put_ip(struct strbuf *sb, const struct ip *ip, bool dotted)
 static int
 put_value(struct strbuf *sb, unsigned char letter, const struct spf_macros *m)
 {
-	if ((letter == 's' || letter == 'l') && !slice_is_ascii(m->local))
+	/* U-labels in a HELO name: the caller made A-labels if it could. */
+	if (((letter == 's' || letter == 'l') && !slice_is_ascii(m->local)) ||
+	    (letter == 'h' && !slice_is_ascii(m->helo)))
 		return 0;
 	switch (letter) {
 	case 's':
@@ -233,16 +235,45 @@ put_parts(struct strbuf *sb, const struct element *e, struct slice value)
 	}
 }
 
+bool
+spf_uses(struct slice text, const char *letters)
+{
+	struct element e;
+
+	while (next(&text, SPF_EXPLAIN, &e) == 1)
+		if (e.kind == MACRO && strchr(letters, e.letter) != NULL)
+			return true;
+	return false;
+}
+
+/*
+ * Of a name only the right-hand end is ever used (spf_name_fit()), and a
+ * record of 64 KB can make one of any length: forget what is left of it.
+ */
+static void
+keep_end(struct strbuf *out)
+{
+	size_t keep = SPF_NAME_MAX + 2; /* a dot before it, one behind */
+
+	if (out->n <= SPF_TEXT_MAX)
+		return;
+	memmove(out->p, out->p + out->n - keep, keep);
+	sb_cut(out, keep);
+}
+
 int
 spf_expand(struct slice text, unsigned flags, const struct spf_macros *m,
     struct strbuf *out)
 {
 	struct strbuf value = STRBUF_INIT(SPF_TEXT_MAX);
+	size_t work = text.n;
 	struct element e;
 	int got, usable = 1;
 
 	while (usable == 1 && (got = next(&text, flags, &e)) == 1) {
-		if (out->n > SPF_TEXT_MAX)
+		if ((flags & SPF_EXPLAIN) == 0)
+			keep_end(out);
+		else if (out->n > SPF_TEXT_MAX)
 			out->over = true;
 		if (e.kind == LITERAL) {
 			sb_putc(out, e.byte);
@@ -253,9 +284,13 @@ spf_expand(struct slice text, unsigned flags, const struct spf_macros *m,
 			sb_reset(&value);
 			usable = put_value(&value, e.letter, m);
 			put_parts(out, &e, sb_slice(&value));
+			if ((work += value.n) > SPF_WORK_MAX || value.over)
+				out->over = true;
 		}
+		if (out->over && usable == 1)
+			usable = -1;
 	}
-	if (usable == 1 && (got == -1 || out->over || value.over))
+	if (usable == 1 && got == -1)
 		usable = -1;
 	sb_free(&value);
 	return usable;

@@ -12,7 +12,7 @@ static const struct mechanism {
 	const char *name;
 	enum spf_kind kind;
 	bool domain, needs_domain, cidr;
-} mechanisms[] = {
+} mechanisms[] = { /* in the order of enum spf_kind */
 	{ "all", SPF_ALL, false, false, false },
 	{ "include", SPF_INCLUDE, true, true, false },
 	{ "a", SPF_A, true, false, true },
@@ -91,6 +91,17 @@ take_network(struct slice arg, struct spf_term *t)
 	return inet_pton(t->ip.family, text, t->ip.b) == 1 ? 0 : -1;
 }
 
+/* 0, or -1 and which of the two is wrong. */
+static int
+check_spec(struct slice spec, const char **error)
+{
+	if (spf_macro_check(spec, 0) == 0)
+		return 0;
+	*error = spf_macro_check(spec, SPF_EXPLAIN) == -1 ? "bad macro" :
+	    "bad domain";
+	return -1;
+}
+
 static int
 parse_mechanism(struct slice text, const struct mechanism *m, struct slice arg,
     struct spf_term *t, const char **error)
@@ -113,7 +124,7 @@ parse_mechanism(struct slice text, const struct mechanism *m, struct slice arg,
 	if (!m->domain || arg.p[0] != ':')
 		return -1;
 	t->spec = slice_skip(arg, 1);
-	return spf_macro_check(t->spec, 0);
+	return check_spec(t->spec, error);
 }
 
 /* name "=" value, the name as section 12 wants it. */
@@ -129,24 +140,6 @@ is_modifier(struct slice term, struct slice *name, struct slice *value)
 		    name->p[i] != '_' && name->p[i] != '.')
 			return false;
 	return true;
-}
-
-static int
-parse_modifier(struct slice name, struct slice value, struct spf_record *r,
-    const char **error)
-{
-	struct slice *known = slice_ieqs(name, "redirect") ? &r->redirect :
-	    slice_ieqs(name, "exp") ? &r->exp : NULL;
-
-	*error = "bad macro";
-	if (known == NULL) /* any macro-string, section 6 */
-		return spf_macro_check(value, SPF_EXPLAIN);
-	*error = "modifier twice";
-	if (known->n > 0)
-		return -1;
-	*error = "bad domain";
-	*known = value;
-	return spf_macro_check(value, 0);
 }
 
 static int
@@ -171,35 +164,94 @@ parse_directive(struct slice text, struct spf_term *t, const char **error)
 	return -1;
 }
 
+struct slice
+spf_terms(struct slice text)
+{
+	return slice_skip(text, sizeof(VERSION) - 1);
+}
+
+int
+spf_item_next(struct slice *in, struct spf_item *i, const char **error)
+{
+	bool known;
+
+	*i = (struct spf_item){ .text = SLICE_NONE };
+	while (i->text.n == 0) {
+		if (in->n == 0)
+			return 0;
+		slice_cut(in, ' ', &i->text);
+	}
+	i->modifier = is_modifier(i->text, &i->name, &i->value);
+	if (!i->modifier)
+		return parse_directive(i->text, &i->term, error) == -1 ? -1 : 1;
+	known = slice_ieqs(i->name, "redirect") || slice_ieqs(i->name, "exp");
+	*error = "bad macro";
+	/* Of an unknown one any macro-string, section 6. */
+	return (known ? check_spec(i->value, error) :
+	    spf_macro_check(i->value, SPF_EXPLAIN)) == -1 ? -1 : 1;
+}
+
+static int
+keep_modifier(const struct spf_item *i, struct spf_record *r,
+    const char **error)
+{
+	struct slice *known = slice_ieqs(i->name, "redirect") ? &r->redirect :
+	    slice_ieqs(i->name, "exp") ? &r->exp : NULL;
+
+	if (known == NULL)
+		return 0;
+	*error = "modifier twice";
+	if (known->n > 0)
+		return -1;
+	*known = i->value;
+	if (known == &r->redirect)
+		r->redirect_text = i->text;
+	return 0;
+}
+
+static void
+keep_term(const struct spf_term *t, struct arena *ar, struct spf_record *r,
+    size_t *cap)
+{
+	size_t size = sizeof(*r->term);
+
+	if (r->count == *cap) {
+		r->term = arena_grow(ar, r->term, *cap * size,
+		    (*cap * 2 + 8) * size);
+		*cap = *cap * 2 + 8;
+	}
+	r->term[r->count++] = *t;
+	r->all = r->all || t->kind == SPF_ALL;
+}
+
 int
 spf_record_parse(struct slice text, struct arena *ar, struct spf_record *r,
     const char **error, struct slice *where)
 {
-	struct slice in = slice_skip(text, sizeof(VERSION) - 1);
-	struct slice term, name, value;
+	struct slice in = spf_terms(text);
+	struct spf_item i;
 	size_t cap = 0;
+	int got;
 
 	*r = (struct spf_record){ 0 };
-	while (in.n > 0) {
-		slice_cut(&in, ' ', &term);
-		if (term.n == 0)
-			continue;
-		*where = term;
-		if (is_modifier(term, &name, &value)) {
-			if (parse_modifier(name, value, r, error) == -1)
-				return -1;
-			continue;
-		}
-		if (r->count == cap) {
-			size_t size = sizeof(*r->term);
-
-			r->term = arena_grow(ar, r->term, cap * size,
-			    (cap * 2 + 8) * size);
-			cap = cap * 2 + 8;
-		}
-		if (parse_directive(term, &r->term[r->count], error) == -1)
-			return -1;
-		r->count++;
+	while ((got = spf_item_next(&in, &i, error)) == 1) {
+		if (!i.modifier)
+			keep_term(&i.term, ar, r, &cap);
+		else if ((got = keep_modifier(&i, r, error)) == -1)
+			break;
 	}
-	return 0;
+	*where = i.text;
+	return got;
+}
+
+const char *
+spf_kind_name(enum spf_kind kind)
+{
+	return mechanisms[kind].name;
+}
+
+bool
+spf_kind_asks(enum spf_kind kind)
+{
+	return mechanisms[kind].domain;
 }

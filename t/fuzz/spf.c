@@ -25,7 +25,7 @@ static const struct spf_macros macros = {
 static void
 expand(struct slice spec, unsigned flags)
 {
-	struct strbuf sb = STRBUF_INIT((size_t)2 * SPF_TEXT_MAX);
+	struct strbuf sb = STRBUF_INIT(SPF_EXPAND_MAX);
 	struct slice name;
 
 	if (spf_macro_check(spec, flags) == 0 &&

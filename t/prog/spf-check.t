@@ -36,6 +36,25 @@ rr name=about.test type=TXT value="v=spf1 about=1 mx.x=2 all-x=3 +all"
 rr name=macro.test type=TXT value="v=spf1 a:%{l}.macro.test mx:mail.%{d} -all"
 rr name=ann.macro.test type=A value=192.0.2.7
 rr name=utf8.test type=TXT value="v=spf1 exists:%{l}.utf8.test ?all"
+rr name=incl.test type=TXT value="v=spf1 include:fail.test ~all"
+rr name=moved.test type=TXT value="v=spf1 redirect=example.net"
+rr name=wrong.test type=TXT value="v=spf1 mx mx:x -all"
+rr name=many.test type=TXT value="v=spf1 a:h1.x.test a:h2.x.test a:h3.x.test a:h4.x.test a:h5.x.test a:h6.x.test a:h7.x.test a:h8.x.test a:h9.x.test a:h10.x.test a:h11.x.test +all"
+rr name=void.test type=TXT value="v=spf1 a:v1.x.test a:v2.x.test a:v3.x.test +all"
+rr name=pvoid.test type=TXT value="v=spf1 a:v1.x.test a:v2.x.test exists:%{p}.x.test +all"
+rr name=xn--bcher-kva.test type=TXT value="v=spf1 exists:%{h} -all"
+rr name=xn--bcher-kva.test type=A value=127.0.0.2
+rr name=h1.x.test type=A value=198.51.100.1
+rr name=h2.x.test type=A value=198.51.100.2
+rr name=h3.x.test type=A value=198.51.100.3
+rr name=h4.x.test type=A value=198.51.100.4
+rr name=h5.x.test type=A value=198.51.100.5
+rr name=h6.x.test type=A value=198.51.100.6
+rr name=h7.x.test type=A value=198.51.100.7
+rr name=h8.x.test type=A value=198.51.100.8
+rr name=h9.x.test type=A value=198.51.100.9
+rr name=h10.x.test type=A value=198.51.100.10
+rr name=h11.x.test type=A value=198.51.100.11
 act name=slow.test do=timeout
 act name=dead.test do=servfail
 act name=bogus.test do=bogus
@@ -76,6 +95,64 @@ grep -q '^step check=spf depth=0 domain=example.net term=mx match=yes' \
     "$tmp/out" &&
     grep -q '^step check=dns type=A name=mx.example.net status=ok ' "$tmp/out"
 ok $? '-v shows terms and answers'
+# explain NAME PATTERN ARGUMENT ...: a line that -v shows.
+explain() {
+	name=$1 pattern=$2
+	shift 2
+	"$spf" -n -v -s "$dns_server" "$@" >/dev/null 2>"$tmp/out"
+	grep -q -- "$pattern" "$tmp/out"
+	ok $? "-v: $name"
+}
+explain 'addresses' 'term=mx match=no lookups=1 voids=0 note="compared with 192.0.2.7 of mx.example.net"' \
+    -i 192.0.2.8 -f ann@example.net
+explain 'include, nested' '^step check=spf depth=1 domain=fail.test term=ip4:198.51.100.0/24 match=no lookups=1' \
+    -i 192.0.2.8 -f ann@incl.test
+explain 'what an include says' 'term=include:fail.test match=no .*note="no pass by the record of fail.test"' \
+    -i 192.0.2.8 -f ann@incl.test
+explain 'a name that is not there' 'match=no lookups=1 voids=1 note="there is no bob.utf8.test"' \
+    -i 192.0.2.8 -f bob@utf8.test
+explain 'what a macro cannot give' 'match=no .*note="its macros give no name"' \
+    -i 192.0.2.8 -f jörg@utf8.test
+explain 'an address of the other kind' 'note="the client.s address is of the other kind"' \
+    -i 2001:db8::1 -f a@fail.test
+explain 'why it passes' '^because check=spf result=pass identity=mailfrom text="192.0.2.7 may send for example.net: it matches \\"mx\\" in the SPF record of example.net."' \
+    -i 192.0.2.7 -f ann@example.net
+explain 'that +all says nothing' '^because check=spf result=pass .*Every host of the world' \
+    -i 192.0.2.7 -f a@about.test
+explain 'why it fails, and SRS' '^because check=spf result=fail identity=mailfrom text="The host that sent this, 192.0.2.8, is not among the hosts that example.net names.*(SRS)' \
+    -i 192.0.2.8 -f ann@example.net
+explain 'why HELO fails' '^because check=spf result=fail identity=helo .*its own name in HELO' \
+    -i 192.0.2.8 -H mx.example.net
+explain 'where the record is wrong' '^because check=spf result=permerror .*record of wrong.test, at character 11, \\"mx:x\\" (bad domain)' \
+    -i 192.0.2.8 -f a@wrong.test
+explain 'what cost a lookup' '^because check=spf result=permerror .*more than 10 lookups would be needed: a:h1.x.test (many.test), .*a:h11.x.test (many.test)\.' \
+    -i 192.0.2.8 -f a@many.test
+explain 'names without an answer' '^because check=spf result=permerror .*more than 2 names had to be asked for that have no answer: v1.x.test (void.test), v2.x.test (void.test), v3' \
+    -i 192.0.2.8 -f a@void.test
+explain 'no record' '^because check=spf result=none .*nothing.test has no SPF record (no such name)' \
+    -i 192.0.2.8 -f a@nothing.test
+explain 'no answer now' '^because check=spf result=temperror .*(server failure.*dead.test)' \
+    -i 192.0.2.8 -f a@dead.test
+explain 'a redirect' '^because check=spf result=fail .*SPF record of example.net, which that of moved.test leads to' \
+    -i 192.0.2.8 -f a@moved.test
+people 'only the HELO name beyond ASCII: A-labels' 0 \
+    'result=pass identity=helo domain=xn--bcher-kva.test mech="\?exists:%{h}' \
+    -i 192.0.2.7 -H bücher.test
+people 'a macro limit ends the check' 1 'result=permerror identity=mailfrom' \
+    -i 192.0.2.7 -H x -f a@pvoid.test
+people 'trailing dot of the sender' 0 'result=pass identity=mailfrom domain=example.net ' \
+    -i 192.0.2.7 -H x -f ann@example.net.
+people 'IPv4-mapped client' 0 'result=pass identity=mailfrom' \
+    -i ::ffff:192.0.2.7 -H x -f ann@example.net
+people 'client 127.0.0.1 is like any other' 1 'result=fail identity=mailfrom' \
+    -i 127.0.0.1 -H localhost -f ann@example.net
+people 'single label' 1 'result=none identity=mailfrom' \
+    -i 127.0.0.1 -H localhost -f ann@localhost
+people 'U-labels of the sender' 0 \
+    'result=pass identity=mailfrom domain=xn--bcher-kva.test' \
+    -i 192.0.2.7 -H xn--bcher-kva.test -f ann@bücher.test
+people 'a domain that cannot be' 1 'result=none identity=mailfrom' \
+    -i 192.0.2.7 -H x -f 'ann@a b.test'
 "$spf" -x 2>"$tmp/out"
 [ $? -eq 100 ]
 ok $? 'bad option'

@@ -1,4 +1,5 @@
 /* SPF macros: RFC 7208 section 7.4, and syntax. */
+#include <stdio.h>
 #include <sys/socket.h>
 
 #include "base/alloc.h"
@@ -72,7 +73,7 @@ expansions(void)
 		.domain = S("email.example.com"), .helo = S("x"),
 		.validated = names,
 	};
-	struct strbuf sb = STRBUF_INIT((size_t)2 * SPF_TEXT_MAX);
+	struct strbuf sb = STRBUF_INIT(SPF_EXPAND_MAX);
 
 	for (size_t i = 0; i < COUNTOF(cases); i++) {
 		struct slice in = exact(cases[i].in);
@@ -109,11 +110,56 @@ fits(void)
 	is(spf_name_fit(S("a.b.")), "a.b", "last dot");
 }
 
+/* A name of any length keeps its right-hand end; work has a bound. */
+static void
+endless(void)
+{
+	char local[64], spec[40000];
+	struct spf_macros m = { .local = slice_of(local, sizeof(local)),
+		.sender_domain = S("example.com"), .domain = S("example.com"),
+		.helo = S("h\303\251lo.example"), .validated = names };
+	struct strbuf sb = STRBUF_INIT(SPF_EXPAND_MAX);
+	struct slice name;
+	size_t n = 0;
+
+	for (size_t i = 0; i < sizeof(local); i++)
+		local[i] = i % 8 == 7 ? '.' : 'a';
+	while (n < 4000)
+		n += (size_t)snprintf(spec + n, sizeof(spec) - n, "%%{l}");
+	n += (size_t)snprintf(spec + n, sizeof(spec) - n, "end.example.");
+	ok(spf_expand(slice_of(spec, n), 0, &m, &sb) == 1, "1000 macros");
+	name = spf_name_fit(sb_slice(&sb));
+	ok(name.n <= SPF_NAME_MAX && name.n > SPF_NAME_MAX - 8 &&
+	    name.p[0] == 'a' && slice_ends(name, S("a.end.example")),
+	    "the right-hand end, %zu bytes", name.n);
+	sb_reset(&sb);
+	ok(spf_expand(slice_of(spec, n), SPF_EXPLAIN, &m, &sb) == -1,
+	    "an explanation of that length is none");
+	for (n = 0; n < 39000;)
+		n += (size_t)snprintf(spec + n, sizeof(spec) - n, "%%{l}");
+	sb_reset(&sb);
+	ok(spf_expand(slice_of(spec, n), 0, &m, &sb) == -1, "too much work");
+	sb_reset(&sb);
+	ok(spf_expand(S("%{h}.x.org"), 0, &m, &sb) == 0, "HELO not ASCII");
+	sb_free(&sb);
+}
+
+static void
+uses(void)
+{
+	ok(spf_uses(S("a.%{p}.org"), "p"), "uses p");
+	ok(spf_uses(S("a.%{P2r-}.org"), "p"), "in upper case, with more");
+	ok(!spf_uses(S("a.%%{p}.org"), "p"), "not behind %%%%");
+	ok(!spf_uses(S("a.%{d}.p"), "p"), "not elsewhere");
+}
+
 int
 main(void)
 {
 	plan(0);
 	expansions();
+	endless();
+	uses();
 	for (size_t i = 0; i < COUNTOF(syntax); i++) {
 		struct slice in = exact(syntax[i].in);
 
