@@ -13,6 +13,7 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/rid.h"
+#include "conf/build_dkim.h"
 #include "conf/conf.h"
 #include "conf/setting.h"
 
@@ -328,20 +329,26 @@ check_host(struct build *b)
 static void
 check_dkim(struct build *b, const struct file *f)
 {
+	struct strbuf why = STRBUF_INIT(1024);
+
 	for (size_t i = 0; i < f->count; i++) {
 		const struct tuple *t = &f->rec[i];
-		char *path;
+		const char *attr;
 
 		if (!tuple_is(t, "dkim"))
 			continue;
-		path = xprintf("secret/dkim/%.*s",
-		    SLICE_ARG(tuple_value(t, "key")));
-		/* Who builds may not be allowed to look there. */
-		if (faccessat(b->root, path, F_OK, 0) == -1 && errno == ENOENT)
-			mistake(b, f->path, t->line, S("key"), "no file %s",
-			    path);
-		free(path);
+		sb_reset(&why);
+		if (dkim_mistake(b->root, f->name, t, &b->ar, &attr, &why))
+			mistake(b, f->path, t->line, slice_str(attr), "%s",
+			    sb_cstr(&why));
+		for (size_t k = 0; k < i; k++)
+			if (tuple_is(&f->rec[k], "dkim") &&
+			    slice_eq(tuple_value(&f->rec[k], "selector"),
+			    tuple_value(t, "selector")))
+				mistake(b, f->path, t->line, S("selector"),
+				    "also in line %u", f->rec[k].line);
 	}
+	sb_free(&why);
 }
 
 /* Addresses. */

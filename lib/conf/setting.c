@@ -12,6 +12,8 @@
 #define TEXT_MOST 1000
 /* A directory entry of Linux has 255 bytes; leave room for suffixes. */
 #define NAME_MOST 100
+/* Bytes of a list of senders; a record has at most 256 KiB. */
+#define SENDERS_MAX ((size_t)64 * 1024)
 #define SERVICES "smtp|submission|submissions|imap|imaps"
 
 const struct setting settings[] = {
@@ -120,6 +122,24 @@ const struct setting settings[] = {
 	    "rsa-sha256|ed25519-sha256", "signature algorithm" },
 	{ "dkim", "sign", SET_BOOL, 0, "yes", 0, 0, NULL,
 	    "sign with it; no: only published" },
+	{ "dkim", "canon", SET_CHOICE, 0, "relaxed/relaxed", 0, 0,
+	    "relaxed/relaxed|relaxed/simple|simple/relaxed|simple/simple",
+	    "canonical forms of header and body" },
+	{ "dkim", "headers", SET_FIELDS, 0, "From,Sender,Reply-To,To,Cc,Bcc,"
+	    "Subject,Date,Message-ID,In-Reply-To,References,MIME-Version,"
+	    "Content-Type,Content-Transfer-Encoding,Content-Disposition,"
+	    "Resent-Date,Resent-From,Resent-Sender,Resent-To,Resent-Cc,"
+	    "Resent-Message-ID,List-Id,List-Help,List-Unsubscribe,"
+	    "List-Unsubscribe-Post,List-Subscribe,List-Post,List-Owner,"
+	    "List-Archive", 0, 0, NULL, "fields that are signed" },
+	{ "dkim", "oversign", SET_FIELDS, 0, "yes", 0, 0, "yes|no",
+	    "fields that no one may add; yes: all of headers but Sender, List-* "
+	    "and Resent-*" },
+	{ "dkim", "expire", SET_TIME, 0, "0", 0, 366 * DAY, NULL,
+	    "lifetime of a signature; 0: it does not expire" },
+	{ "dkim", "from", SET_SENDERS, 0, NULL, 0, 0, NULL,
+	    "sign only mail from these; @*.domain: from domains below that have "
+	    "no key of their own" },
 	/* conf/account/NAME */
 	{ "account", "name", SET_NAME, SET_REQUIRED, NULL, 0, 0, NULL,
 	    "the account; also the file's name" },
@@ -176,7 +196,7 @@ setting_type_name(enum setting_type t)
 	static const char *const names[] = {
 		"text", "name", "yes|no", "number", "size", "time", "times",
 		"choice", "domain", "address", "@domain", "ip", "server",
-		"refusal"
+		"refusal", "fields", "senders"
 	};
 
 	return names[t];
@@ -411,6 +431,112 @@ refusal_check(const struct setting *s, struct slice v)
 	return NULL;
 }
 
+/* Is the name among those that a signature must not cover? What is removed or
+ * added on the way, and DKIM-Signature (RFC 6376 sections 3.5 and 5.4.1). */
+static bool
+is_trace(struct slice name)
+{
+	static const char *const names[] = { "Received", "Return-Path",
+		"DKIM-Signature", "Authentication-Results" };
+
+	for (size_t i = 0; i < COUNTOF(names); i++)
+		if (slice_ieqs(name, names[i]))
+			return true;
+	return slice_ieq(slice_sub(name, 0, 4), S("ARC-"));
+}
+
+static const char *
+field_check(struct slice name)
+{
+	if (name.n == 0 || name.n > NAME_MOST)
+		return "not names of fields by commas";
+	for (size_t i = 0; i < name.n; i++)
+		if (name.p[i] <= ' ' || name.p[i] >= 0x7f ||
+		    name.p[i] == ':' || name.p[i] == ';')
+			return "not names of fields by commas";
+	return is_trace(name) ? "Received, Return-Path, DKIM-Signature, "
+	    "Authentication-Results and ARC-* change on the way" : NULL;
+}
+
+static bool
+fields_have(struct slice list, struct slice name)
+{
+	struct slice one;
+	bool more;
+
+	do {
+		more = slice_cut(&list, ',', &one);
+		if (slice_ieq(one, name))
+			return true;
+	} while (more);
+	return false;
+}
+
+static const char *
+fields_check(const struct setting *s, struct slice v)
+{
+	const char *error;
+	struct slice one;
+	bool more;
+
+	if (s->choices != NULL && choice_normal(s, v) == NULL)
+		return NULL;
+	if (v.n > TEXT_MOST)
+		return "too long";
+	do {
+		more = slice_cut(&v, ',', &one);
+		if ((error = field_check(one)) != NULL)
+			return error;
+		if (more && fields_have(v, one))
+			return "a name given twice";
+	} while (more);
+	return NULL;
+}
+
+/* @*.domain */
+static const char *
+below_normal(struct slice v, struct arena *ar, struct slice *out)
+{
+	struct strbuf sb = STRBUF_INIT(1024);
+	struct slice domain;
+
+	if (domain_ascii(slice_skip(v, 3), ar, &domain) == -1 || domain.n == 0)
+		return "not @*. and a domain";
+	sb_puts(&sb, "@*.");
+	sb_put(&sb, domain);
+	*out = arena_copy(ar, sb_slice(&sb));
+	sb_free(&sb);
+	return NULL;
+}
+
+static const char *
+senders_normal(struct slice v, struct arena *ar, struct slice *out)
+{
+	struct strbuf sb = STRBUF_INIT(SENDERS_MAX);
+	const char *error = NULL;
+	struct slice one, text;
+	bool more;
+
+	do {
+		more = slice_cut(&v, ',', &one);
+		if (slice_starts(one, S("@*.")))
+			error = below_normal(one, ar, &text);
+		else if (one.n != 0 && one.p[0] == '@')
+			error = catchall_normal(one, ar, &text);
+		else
+			error = address_normal(one, ar, &text);
+		if (error == NULL) {
+			sb_puts(&sb, sb.n != 0 ? "," : "");
+			sb_put(&sb, text);
+		}
+	} while (error == NULL && more);
+	if (error == NULL && sb.over)
+		error = "too long";
+	*out = arena_copy(ar, sb_slice(&sb));
+	sb_free(&sb);
+	return error;
+}
+
 const char *
 setting_normal(const struct setting *s, struct slice v, struct arena *ar,
     struct slice *out)
@@ -455,6 +581,10 @@ setting_normal(const struct setting *s, struct slice v, struct arena *ar,
 		return server_check(v);
 	case SET_REFUSAL:
 		return refusal_check(s, v);
+	case SET_FIELDS:
+		return fields_check(s, v);
+	case SET_SENDERS:
+		return senders_normal(v, ar, out);
 	}
 	return "of no known type";
 }

@@ -3,19 +3,19 @@
 #include <inttypes.h>
 #include <openssl/err.h>
 #include <openssl/rsa.h>
+#include <string.h>
 
 #include "base/alloc.h"
+#include "dkim/taglist.h"
 
 #define LINE_MAX_COLUMNS 76
 #define SIGNATURE_TEXT_MAX ((size_t)64 * 1024)
 /* Octets of a signature: RSA of DKIM_RSA_MAX bits. */
 #define SIGNATURE_MAX 1024
 
-/* What a reader sees or a mail program acts on. */
-static const char *const signed_names[] = {
-	"From", "To", "Cc", "Bcc", "Reply-To", "References", "In-Reply-To",
-	"Subject", "Date", "Message-ID", "Content-Type",
-};
+/* Names in h=: real mail has under 60, and some verifiers stop at a few
+ * hundred. */
+#define SIGNED_NAMES_MAX 256u
 
 static const char *
 take_fields(struct slice in, struct dkim_message *m, size_t *cap,
@@ -46,16 +46,22 @@ int
 dkim_message_read(struct slice added, struct slice msg, struct arena *ar,
     struct dkim_message *m, const char **error)
 {
-	struct slice body;
 	size_t cap = 0;
 
 	*m = (struct dkim_message){ 0 };
-	if ((*error = take_fields(added, m, &cap, ar, &body)) != NULL ||
-	    (*error = take_fields(msg, m, &cap, ar, &body)) != NULL)
+	if ((*error = take_fields(added, m, &cap, ar, &m->body)) != NULL ||
+	    (*error = take_fields(msg, m, &cap, ar, &m->body)) != NULL)
 		return -1;
-	if (dkim_hash_body(body, CANON_RELAXED, m->body_hash) == -1)
-		*error = "out of memory";
-	return *error == NULL ? 0 : -1;
+	return 0;
+}
+
+static bool
+body_hash(struct dkim_message *m, enum canon how)
+{
+	if (!m->hashed[how])
+		m->hashed[how] = dkim_hash_body(m->body, how,
+		    m->body_hash[how]) == 0;
+	return m->hashed[how];
 }
 
 /* A field under construction: words are put on a new line when one is full. */
@@ -104,7 +110,8 @@ put_tag(struct folder *f, const char *name, struct slice value)
 {
 	struct strbuf sb = STRBUF_INIT(4096);
 
-	sb_printf(&sb, "%s=", name);
+	sb_puts(&sb, name);
+	sb_putc(&sb, '=');
 	sb_put(&sb, value);
 	sb_putc(&sb, ';');
 	fold_put(f, sb_slice(&sb), true);
@@ -112,36 +119,115 @@ put_tag(struct folder *f, const char *name, struct slice value)
 }
 
 static size_t
-occurrences(const struct dkim_message *m, const char *name)
+occurrences(const struct dkim_message *m, struct slice name)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < m->fields.count; i++)
-		n += slice_ieqs(m->fields.f[i].name, name);
+		n += slice_ieq(m->fields.f[i].name, name);
 	return n;
+}
+
+static bool
+listed(struct slice names, struct slice name)
+{
+	struct slice item;
+
+	while (taglist_item(&names, ',', &item))
+		if (slice_ieq(item, name))
+			return true;
+	return false;
+}
+
+/*
+ * Is the name put into h= once more than it occurs (section 8.15)? With "yes"
+ * all but what mailing lists and people who resend rightly add.
+ */
+static bool
+oversigned(const struct dkim_signer *s, struct slice name)
+{
+	if (slice_eqs(s->oversign, "no"))
+		return false;
+	if (!slice_eqs(s->oversign, "yes"))
+		return listed(s->oversign, name);
+	return !slice_ieqs(name, "sender") &&
+	    !slice_ieq(slice_sub(name, 0, 5), S("list-")) &&
+	    !slice_ieq(slice_sub(name, 0, 7), S("resent-"));
+}
+
+/* The names of h=, by colons, and those of them that are oversigned: false if
+ * there are too many. */
+static bool
+choose_names(const struct dkim_signer *s, const struct dkim_message *m,
+    struct strbuf *names, struct strbuf *over)
+{
+	struct slice list = s->headers, name;
+	size_t count = 0, n;
+
+	while (taglist_item(&list, ',', &name)) {
+		n = occurrences(m, name);
+		if (oversigned(s, name)) {
+			n++;
+			sb_puts(over, over->n != 0 ? "," : "");
+			sb_put(over, name);
+		}
+		if ((count += n) > SIGNED_NAMES_MAX)
+			return false;
+		for (; n > 0; n--) {
+			sb_puts(names, names->n != 0 ? ":" : "");
+			sb_put(names, name);
+		}
+	}
+	return !names->over && !over->over;
 }
 
 /* h=, folded between names. */
 static void
-put_names(struct folder *f, const struct dkim_message *m, struct strbuf *names)
+put_names(struct folder *f, struct slice names)
 {
+	struct strbuf word = STRBUF_INIT(SIGNATURE_TEXT_MAX);
+	struct slice name;
 	bool first = true;
 
-	for (size_t i = 0; i < COUNTOF(signed_names); i++)
-		/* At most what a verifier of ours looks at; the rest is junk. */
-		for (size_t n = occurrences(m, signed_names[i]) + 1; n > 0 &&
-		    names->n < 4096; n--) {
-			struct strbuf sb = STRBUF_INIT(64);
+	while (taglist_item(&names, ':', &name)) {
+		sb_reset(&word);
+		sb_puts(&word, first ? "h=" : "");
+		sb_put(&word, name);
+		sb_puts(&word, names.p != NULL ? ":" : ";");
+		fold_put(f, sb_slice(&word), first);
+		first = false;
+	}
+	sb_free(&word);
+}
 
-			sb_printf(&sb, "%s%s", first ? "h=" : ":",
-			    signed_names[i]);
-			fold_put(f, sb_slice(&sb), first);
-			sb_puts(names, first ? "" : ":");
-			sb_puts(names, signed_names[i]);
-			first = false;
-			sb_free(&sb);
-		}
-	fold_put(f, S(";"), false);
+/*
+ * i= in quoted-printable (section 2.11). Bytes of UTF-8 stand as they are: the
+ * From field has them too, so the header is internationalized (RFC 8616
+ * section 5). d= and s= are A-labels, which are valid in either kind.
+ */
+static void
+put_identity(struct folder *f, struct slice identity)
+{
+	struct strbuf sb = STRBUF_INIT(4096);
+
+	for (size_t i = 0; i < identity.n; i++)
+		if (identity.p[i] <= ' ' || identity.p[i] == 0x7f ||
+		    identity.p[i] == ';' || identity.p[i] == '=')
+			sb_printf(&sb, "=%02X", identity.p[i]);
+		else
+			sb_putc(&sb, identity.p[i]);
+	put_tag(f, "i", sb_slice(&sb));
+	sb_free(&sb);
+}
+
+static void
+put_time(struct folder *f, const char *name, int64_t t)
+{
+	struct strbuf sb = STRBUF_INIT(32);
+
+	sb_printf(&sb, "%" PRId64, t);
+	put_tag(f, name, sb_slice(&sb));
+	sb_free(&sb);
 }
 
 /* The signature over the header's hash: its length, or 0. */
@@ -174,51 +260,85 @@ sign_hash(EVP_PKEY *key, const unsigned char *hash, unsigned char *sig,
 
 /* All of the field up to "b=". */
 static void
-put_head(const struct dkim_signer *s, const struct dkim_message *m,
-    struct slice identity, int64_t now, struct folder *f, struct strbuf *names)
+put_head(const struct dkim_signer *s, const struct dkim_signed *what,
+    struct slice identity, int64_t now, struct folder *f)
 {
+	static const char *const canons[2][2] = {
+		{ NULL /* the default */, "simple/relaxed" },
+		{ "relaxed/simple", "relaxed/relaxed" },
+	};
+	const char *canon = canons[s->header][s->body];
 	struct strbuf sb = STRBUF_INIT(256);
 
 	sb_puts(f->sb, "DKIM-Signature: v=1;");
 	f->column = f->sb->n;
 	put_tag(f, "d", s->domain);
 	put_tag(f, "s", s->selector);
-	put_tag(f, "i", identity);
+	put_identity(f, identity);
 	put_tag(f, "a", slice_str(dkim_alg_name(dkim_key_is_ed25519(s->key) ?
 	    DKIM_ED25519_SHA256 : DKIM_RSA_SHA256)));
-	put_tag(f, "c", S("relaxed/relaxed"));
-	sb_printf(&sb, "%" PRId64, now);
-	put_tag(f, "t", sb_slice(&sb));
-	put_names(f, m, names);
-	sb_reset(&sb);
-	sb_base64(&sb, slice_of(m->body_hash, sizeof(m->body_hash)));
+	if (canon != NULL)
+		put_tag(f, "c", slice_str(canon));
+	put_time(f, "t", now);
+	if (s->expire != 0)
+		put_time(f, "x", now + s->expire);
+	put_names(f, what->names);
+	sb_base64(&sb, slice_of(what->body_hash, sizeof(what->body_hash)));
 	put_tag(f, "bh", sb_slice(&sb));
 	fold_put(f, S("b="), true);
 	sb_free(&sb);
 }
 
+/* The field over hashes that are known: NULL, or the error. */
+static const char *
+put_field(const struct dkim_signer *s, const struct dkim_message *m,
+    struct slice identity, int64_t now, struct arena *ar,
+    struct dkim_signed *what, struct strbuf *text)
+{
+	unsigned char sig[SIGNATURE_MAX];
+	struct strbuf b64 = STRBUF_INIT(2 * SIGNATURE_MAX);
+	struct folder f = { .sb = text };
+	size_t n;
+
+	put_head(s, what, identity, now, &f);
+	if (text->over || dkim_hash_header(&m->fields, s->header, what->names,
+	    sb_slice(text), ar, what->header_hash) == -1 ||
+	    (n = sign_hash(s->key, what->header_hash, sig, sizeof(sig))) == 0)
+		return "signing failed";
+	sb_base64(&b64, slice_of(sig, n));
+	fold_text(&f, sb_slice(&b64));
+	sb_free(&b64);
+	return text->over ? "signing failed" : NULL;
+}
+
 int
-dkim_sign(const struct dkim_signer *s, const struct dkim_message *m,
-    struct slice identity, int64_t now, struct arena *ar, struct strbuf *out)
+dkim_sign(const struct dkim_signer *s, struct dkim_message *m,
+    struct slice identity, int64_t now, struct arena *ar, struct strbuf *out,
+    struct dkim_signed *what, const char **error)
 {
 	struct strbuf text = STRBUF_INIT(SIGNATURE_TEXT_MAX);
 	struct strbuf names = STRBUF_INIT(SIGNATURE_TEXT_MAX);
-	struct strbuf b64 = STRBUF_INIT(2 * SIGNATURE_MAX);
-	struct folder f = { .sb = &text };
-	unsigned char hash[DKIM_HASH_SIZE], sig[SIGNATURE_MAX];
-	size_t n = 0;
+	struct strbuf over = STRBUF_INIT(SIGNATURE_TEXT_MAX);
 
-	put_head(s, m, identity, now, &f, &names);
-	if (!text.over && dkim_hash_header(&m->fields, CANON_RELAXED,
-	    sb_slice(&names), sb_slice(&text), ar, hash) == 0)
-		n = sign_hash(s->key, hash, sig, sizeof(sig));
-	sb_base64(&b64, slice_of(sig, n));
-	fold_text(&f, sb_slice(&b64));
-	if (n != 0 && !text.over)
+	*what = (struct dkim_signed){ 0 };
+	*error = NULL;
+	if (!choose_names(s, m, &names, &over))
+		*error = "too many fields to sign";
+	else if (!body_hash(m, s->body))
+		*error = "out of memory";
+	if (*error == NULL) {
+		what->names = arena_copy(ar, sb_slice(&names));
+		what->oversigned = arena_copy(ar, sb_slice(&over));
+		memcpy(what->body_hash, m->body_hash[s->body], DKIM_HASH_SIZE);
+		*error = put_field(s, m, identity, now, ar, what, &text);
+	}
+	if (*error == NULL) {
 		sb_put(out, sb_slice(&text));
-	n = text.over || out->over ? 0 : n;
+		if (out->over)
+			*error = "signing failed";
+	}
 	sb_free(&text);
 	sb_free(&names);
-	sb_free(&b64);
-	return n != 0 ? 0 : -1;
+	sb_free(&over);
+	return *error == NULL ? 0 : -1;
 }

@@ -285,7 +285,9 @@ once(const struct stage *s, const struct stage_opts *o)
 	own_lines(s, &lines, &own);
 	if (verdict != EXIT_DONE || j.reply.n != 0)
 		print_reply(&j);
-	if (!stream) {
+	if (!stream && s->show != NULL)
+		s->show(s->ctx, in, sb_slice(&own));
+	else if (!stream) {
 		print_own(s, &own);
 		if (o->verbose && s->writes_parts)
 			print(sb_slice(&parts));

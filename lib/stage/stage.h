@@ -84,6 +84,11 @@ struct stage {
 	/* Called between jobs: pick up changed configuration. May be NULL. */
 	void (*refresh)(void *ctx);
 	void *ctx;
+	/*
+	 * The face for people shows something else than the lines: the message
+	 * as it was given, the lines that run() wrote. May be NULL.
+	 */
+	void (*show)(void *ctx, struct slice given, struct slice lines);
 	bool writes_parts; /* imf-parse only: run() writes j->new_parts */
 	bool skip_message; /* never looks at j->msg: saves reading it */
 	bool skip_parts;   /* never looks at j->parts */

@@ -10,6 +10,7 @@ use FindBin;
 use lib "$FindBin::Bin/..";
 use Dkim;
 
+umask 077; # keys
 my $bin = $ENV{PNEU_BIN} or die 'PNEU_BIN';
 my $tools = $ENV{PNEU_TOOLS} or die 'PNEU_TOOLS';
 my $root = tempdir('pneu-dkim.XXXXXX', TMPDIR => 1, CLEANUP => 1);
@@ -75,7 +76,9 @@ my $msg = "From: Ann <ann\@example.org>\nTo: bob\@example.net,\n carl\@example" 
     ".net\nSubject: Hi  there\nDate: Sat, 21 Nov 2026 07:00:00 +0000\n" .
     "Message-ID: <1\@example.org>\n\nHello,\n\nworld \n\n\n";
 sub sign { my ($m) = @_; $m =~ s/\r?\n/\r\n/g;
-	my ($lines) = run($m, "$bin/dkim-sign", '-C', $root);
+	my ($lines) = run("job id=abcdefghijklmnop size=" . length($m) .
+	    " time=1793257200\n\n$m", "$bin/dkim-sign", '-C', $root);
+	$lines =~ s/\Ajob .*\n//; $lines =~ s/\n\n.*/\n/s;
 	my $head = '';
 	while ($lines =~ /^sign .*? text="((?:[^"\\]|\\.)*)"$/mg) {
 		my $t = $1;

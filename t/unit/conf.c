@@ -22,7 +22,7 @@ put(const char *file, const char *text)
 	int fd;
 
 	snprintf(path, sizeof(path), "%s/%s", root, file);
-	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0640);
 	if (fd == -1 || write_all(fd, slice_str(text)) == -1)
 		abort();
 	close(fd);
