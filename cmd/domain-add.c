@@ -1,11 +1,12 @@
 /*
  * domain-add - take mail for a domain
- * usage   domain-add [-d] [-C root] domain [account [localpart]]
+ * usage   domain-add [-de] [-C root] domain [account [localpart]]
  * fd 1    the DNS records to publish, as lines of a zone file
  * exit    0 done; 100 it exists, or the configuration would be wrong: nothing
  *         is changed; 111 try again
  * rights  writes conf/, cdb/, secret/dkim/
  */
+#include <sys/stat.h>
 #include <time.h>
 
 #include "addr/addr.h"
@@ -17,40 +18,76 @@
 /* A character-string of a TXT record: RFC 1035 section 3.3. */
 #define TXT_MOST ((size_t)255)
 
-/* Verifiers that do not know Ed25519 (RFC 8463) take the other. */
+/* One signs; the other is published before it is needed, so that a change to
+ * it need not wait for the DNS. With -e a third signs too, for verifiers that
+ * know Ed25519 (RFC 8463). */
 struct key {
 	bool ed25519;
-	const char *alg, *suffix;
+	const char *alg, *sign;
 	char selector[16];
 	char *path; /* of the private key, once it is written */
 	struct strbuf record; /* what to publish */
 };
 
 static struct key keys[] = {
-	{ true, "ed25519-sha256", "a", "", NULL, STRBUF_INIT(PEM_MOST) },
-	{ false, "rsa-sha256", "b", "", NULL, STRBUF_INIT(PEM_MOST) },
+	{ false, "rsa-sha256", NULL, "", NULL, STRBUF_INIT(PEM_MOST) },
+	{ false, "rsa-sha256", "no", "", NULL, STRBUF_INIT(PEM_MOST) },
+	{ true, "ed25519-sha256", NULL, "", NULL, STRBUF_INIT(PEM_MOST) },
 };
+static size_t key_count = COUNTOF(keys) - 1;
 
-/* A new key in secret/dkim/DOMAIN.SELECTOR; group members of the directory
- * may read it. */
+static bool
+is_file(const char *path)
+{
+	return access(path, F_OK) == 0;
+}
+
+/*
+ * YEARa, YEARb, ...: the first that no key of the domain has or had. A name
+ * used before may still be in caches with its old key.
+ */
+static void
+choose_selector(const char *root, struct slice domain, struct key *k)
+{
+	time_t now = (time_t)clock_unix();
+	struct tm tm;
+	char *old;
+
+	gmtime_r(&now, &tm);
+	for (char c = 'a'; c <= 'z'; c++) {
+		snprintf(k->selector, sizeof(k->selector), "%d%c",
+		    tm.tm_year + 1900, c);
+		k->path = xprintf("%s/secret/dkim/%.*s.%s", root,
+		    SLICE_ARG(domain), k->selector);
+		old = xprintf("%s/secret/dkim/old/%.*s.%s", root,
+		    SLICE_ARG(domain), k->selector);
+		if (!is_file(k->path) && !is_file(old)) {
+			free(old);
+			return;
+		}
+		free(old);
+		free(k->path);
+		k->path = NULL;
+	}
+	die(EXIT_PERM, "26 keys of %.*s this year: move some out of %s/secret/"
+	    "dkim and its old/", SLICE_ARG(domain), root);
+}
+
+/* A new key in secret/dkim/DOMAIN.SELECTOR; the directory's group may read
+ * it. */
 static void
 make_key(const char *root, struct slice domain, struct key *k)
 {
 	struct strbuf pem = STRBUF_INIT(PEM_MOST);
 	EVP_PKEY *key = dkim_key_new(k->ed25519, DKIM_RSA_NEW);
-	time_t now = (time_t)clock_unix();
-	struct tm tm;
 	char *tmp;
 
-	gmtime_r(&now, &tm);
-	snprintf(k->selector, sizeof(k->selector), "%d%s", tm.tm_year + 1900,
-	    k->suffix);
 	if (key == NULL || dkim_key_write(key, &pem) == -1 ||
 	    dkim_key_record(key, &k->record) == -1)
 		die(EXIT_TEMP, "unable to make a DKIM key");
-	k->path = xprintf("%s/secret/dkim/%.*s.%s", root, SLICE_ARG(domain),
-	    k->selector);
+	choose_selector(root, domain, k);
 	tmp = xprintf("%s.new", k->path);
+	umask(S_IRWXO | S_IWGRP);
 	if (file_commit(AT_FDCWD, tmp, k->path, sb_slice(&pem), 0640) == -1)
 		die_sys(EXIT_TEMP, "unable to write %s", k->path);
 	explicit_bzero(pem.p, pem.n);
@@ -62,7 +99,7 @@ make_key(const char *root, struct slice domain, struct key *k)
 static void
 remove_keys(void)
 {
-	for (size_t i = 0; i < COUNTOF(keys); i++)
+	for (size_t i = 0; i < key_count; i++)
 		if (keys[i].path != NULL)
 			unlink(keys[i].path);
 }
@@ -78,12 +115,14 @@ put_domain(struct conf_edit *e, struct slice name, bool disabled)
 	if (disabled)
 		tuple_puts(&sb, "disabled", "yes");
 	tuple_end(&sb);
-	for (size_t i = 0; i < COUNTOF(keys); i++) {
+	for (size_t i = 0; i < key_count; i++) {
 		tuple_begin(&sb, "dkim");
 		tuple_puts(&sb, "selector", keys[i].selector);
 		tuple_put(&sb, "key",
 		    slice_str(strrchr(keys[i].path, '/') + 1));
 		tuple_puts(&sb, "alg", keys[i].alg);
+		if (keys[i].sign != NULL)
+			tuple_puts(&sb, "sign", keys[i].sign);
 		tuple_end(&sb);
 	}
 	conf_edit_put(e, "domain", name, sb_slice(&sb));
@@ -153,7 +192,7 @@ print_records(struct conf_edit *e, struct slice name)
 	sb_printf(&sb, "%.*s. TXT \"v=spf1 mx -all\"\n", SLICE_ARG(name));
 	sb_printf(&sb, "_dmarc.%.*s. TXT \"v=DMARC1; p=quarantine\"\n",
 	    SLICE_ARG(name));
-	for (size_t i = 0; i < COUNTOF(keys); i++)
+	for (size_t i = 0; i < key_count; i++)
 		print_key(&sb, name, &keys[i]);
 	if (write_all(STDOUT_FILENO, sb_slice(&sb)) == -1)
 		die_sys(EXIT_TEMP, "unable to print the DNS records");
@@ -191,13 +230,14 @@ main(int argc, char **argv)
 	struct slice name;
 	int ch;
 
-	prog_start(argc, argv, "[-d] [-C root] domain [account [localpart]]",
+	prog_start(argc, argv, "[-de] [-C root] domain [account [localpart]]",
 	    "take mail for a domain",
 	    "writes conf/, cdb/, secret/dkim/; network: none");
-	while ((ch = getopt(argc, argv, "C:d")) != -1)
+	while ((ch = getopt(argc, argv, "C:de")) != -1)
 		switch (ch) {
 		case 'C': root = optarg; break;
 		case 'd': disabled = true; break;
+		case 'e': key_count = COUNTOF(keys); break;
 		default: usage();
 		}
 	argc -= optind;
@@ -212,13 +252,13 @@ main(int argc, char **argv)
 	check_new(&e, name);
 	if (argc > 1)
 		put_account(&e, name, argv[1], argc > 2 ? argv[2] : NULL);
-	for (size_t i = 0; i < COUNTOF(keys); i++)
+	for (size_t i = 0; i < key_count; i++)
 		make_key(e.root, name, &keys[i]);
 	put_domain(&e, name, disabled);
 	commit(&e);
 	print_records(&e, name);
 	conf_edit_close(&e);
-	for (size_t i = 0; i < COUNTOF(keys); i++) {
+	for (size_t i = 0; i < key_count; i++) {
 		free(keys[i].path);
 		sb_free(&keys[i].record);
 	}

@@ -6,6 +6,8 @@
  *         nothing is changed); 111 try again
  * rights  writes conf/, cdb/, secret/dkim/
  */
+#include <stdio.h>
+
 #include "addr/addr.h"
 #include "edit.h"
 
@@ -28,24 +30,66 @@ file_of(struct conf_edit *e, const char *given, struct slice ascii)
 	die(EXIT_PERM, "no domain %s", given);
 }
 
+/* Does another domain sign with the file? */
+static bool
+key_in_use(struct conf_edit *e, struct slice domain, struct slice key)
+{
+	struct slice names, text;
+	struct tuple_reader all, r;
+	struct tuple name, t;
+
+	if (conf_get(e->conf, "domain", SLICE_NONE, &names) != 1)
+		return false;
+	tuple_reader_init(&all, names);
+	while (tuple_next(&all, &e->ar, &name) == 1) {
+		struct slice other = tuple_value(&name, "name");
+
+		if (slice_eq(other, domain) ||
+		    conf_get(e->conf, "domain", other, &text) != 1)
+			continue;
+		tuple_reader_init(&r, text);
+		while (tuple_next(&r, &e->ar, &t) == 1)
+			if (tuple_is(&t, "dkim") &&
+			    slice_eq(tuple_value(&t, "key"), key))
+				return true;
+	}
+	return false;
+}
+
+/* Nothing in old/ is replaced: a number is put after the name. */
+static int
+move_aside(const char *from, const char *to)
+{
+	char *numbered;
+	int r = renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE);
+
+	for (unsigned n = 1; r == -1 && errno == EEXIST && n < 1000; n++) {
+		numbered = xprintf("%s.%u", to, n);
+		r = renameat2(AT_FDCWD, from, AT_FDCWD, numbered,
+		    RENAME_NOREPLACE);
+		free(numbered);
+	}
+	return r;
+}
+
 /* Keys are kept: mail signed with them is still on its way. */
 static void
-retire_keys(struct conf_edit *e, struct slice text)
+retire_keys(struct conf_edit *e, struct slice domain, struct slice text)
 {
 	struct tuple_reader r;
 	struct tuple t;
 
 	tuple_reader_init(&r, text);
 	while (tuple_next(&r, &e->ar, &t) == 1) {
+		struct slice key = tuple_value(&t, "key");
 		char *from, *to;
 
-		if (!tuple_is(&t, "dkim"))
+		if (!tuple_is(&t, "dkim") || key_in_use(e, domain, key))
 			continue;
-		from = xprintf("%s/secret/dkim/%.*s", e->root,
-		    SLICE_ARG(tuple_value(&t, "key")));
+		from = xprintf("%s/secret/dkim/%.*s", e->root, SLICE_ARG(key));
 		to = xprintf("%s/secret/dkim/old/%.*s", e->root,
-		    SLICE_ARG(tuple_value(&t, "key")));
-		if (rename(from, to) == -1 && errno != ENOENT)
+		    SLICE_ARG(key));
+		if (move_aside(from, to) == -1 && errno != ENOENT)
 			warn_sys("unable to move %s", from);
 		free(from);
 		free(to);
@@ -81,7 +125,7 @@ main(int argc, char **argv)
 	if (dir_make(AT_FDCWD, old, 0700) == -1)
 		warn_sys("unable to make %s", old);
 	else
-		retire_keys(&e, text);
+		retire_keys(&e, name, text);
 	free(old);
 	conf_edit_close(&e);
 	return EXIT_DONE;

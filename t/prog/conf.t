@@ -77,10 +77,14 @@ run domain-add example.org
 like "$code $out" '^0 example.org. MX 10 mx.example.org.' 'domain-add'
 like "$out" '^example.org. TXT "v=spf1 mx -all"' 'prints records'
 year=$(date -u +%Y)
-like "$out" "^${year}a._domainkey.example.org. TXT \"v=DKIM1; .*k=ed25519" \
-    'a DKIM key, Ed25519'
-like "$out" "^${year}b._domainkey.example.org. TXT \"v=DKIM1; .*\" \"" \
-    'and RSA, in pieces'
+like "$out" "^${year}a._domainkey.example.org. TXT \"v=DKIM1; k=rsa.*\" \"" \
+    'a DKIM key, in pieces'
+like "$out" "^${year}b._domainkey.example.org. TXT \"v=DKIM1; k=rsa.*\" \"" \
+    'and one more'
+is "$(grep ^dkim "$PNEU_ROOT/conf/domain/example.org")" \
+    "dkim selector=${year}a key=example.org.${year}a alg=rsa-sha256
+dkim selector=${year}b key=example.org.${year}b alg=rsa-sha256 sign=no" \
+    'the second does not sign yet'
 is "$(stat -c %a "$PNEU_ROOT/secret/dkim/example.org.${year}a")" 640 \
     'the private key is private'
 run domain-add example.com ann
@@ -153,7 +157,7 @@ address addr=list@example.org mailbox=Lists' 'account-list: no account eve' \
 run domain-list
 gives 0 'domain name=example.org separator=+' '' 'domain-list'
 run domain-list -v
-like "$out" "^dkim selector=${year}a key=example.org.${year}a alg=ed25519" \
+like "$out" "^dkim selector=${year}a key=example.org.${year}a alg=rsa-sha256" \
     'domain-list -v'
 
 # What the lists print makes the same instance again.
@@ -209,6 +213,55 @@ gives 0 '' '' 'domain-rm'
 ok $? 'its keys are kept apart'
 run domain-rm example.org
 gives 100 '' 'domain-rm: no domain example.org' 'not twice'
+run domain-add -e example.org
+like "$out" "^${year}e._domainkey.example.org. TXT \"v=DKIM1; k=ed25519" \
+    'domain-add -e: an Ed25519 key; selectors are not used again'
+d=$PNEU_ROOT/conf/domain/example.org
+cp "$d" "$TMP/domain"
+# wrong SED WHY: a change to the dkim records of the domain, line 2
+wrong() {
+	sed "2s/\$/ $1/" "$TMP/domain" >"$d"
+	run conf-check
+	gives 100 '' "conf-check: conf/domain/example.org:2: $2" "dkim $1"
+}
+wrong canon=nofws 'canon: not one of the choices (conf-check -l)'
+wrong headers=To,Subject 'headers: From is missing'
+wrong headers=From,,To 'headers: not names of fields by commas'
+wrong headers=From,to,To 'headers: a name given twice'
+for f in Received return-path DKIM-Signature ARC-Seal; do
+	wrong "headers=From,$f" 'headers: Received, Return-Path, DKIM-Signature, Authentication-Results and ARC-* change on the way'
+done
+wrong 'headers=From oversign=From,To' 'oversign: To is not in headers'
+wrong expire=soon 'expire: not a time such as 90 or 1h30m'
+wrong from=ann 'from: not an address'
+wrong from=@*. 'from: not @*. and a domain'
+wrong from=ann@example.org,@example.net \
+    'from: example.net is not this domain or below'
+awk 'NR == 2 { two = $2 } NR == 3 { $2 = two } { print }' "$TMP/domain" >"$d"
+run conf-check
+gives 100 '' 'conf-check: conf/domain/example.org:3: selector: also in line 2' \
+    'a selector twice'
+cp "$TMP/domain" "$d"
+key=$PNEU_ROOT/secret/dkim/example.org.${year}c
+chmod o+r "$key"
+run conf-check
+gives 100 '' "conf-check: conf/domain/example.org:2: key: others may read secret/dkim/example.org.${year}c: chmod o= it" \
+    'a key that everyone may read'
+chmod o= "$key"
+sed '2s/$/ canon=simple\/simple headers=from,X-Own,Subject oversign=From expire=1h from=ann@EXAMPLE.org,@*.example.org/' \
+    "$TMP/domain" >"$d"
+run conf-build
+gives 0 '' '' 'all of it right'
+echo "domain name=example.net
+dkim selector=k key=example.org.${year}c alg=rsa-sha256" \
+    >"$PNEU_ROOT/conf/domain/example.net"
+: >"$PNEU_ROOT/secret/dkim/old/example.org.${year}d"
+run domain-rm example.org
+gives 0 '' '' 'domain-rm'
+[ -e "$key" ] && [ -e "$PNEU_ROOT/secret/dkim/old/example.org.${year}d.1" ] &&
+    [ ! -s "$PNEU_ROOT/secret/dkim/old/example.org.${year}d" ]
+ok $? 'a key that another domain has stays; none in old/ is replaced'
+run domain-rm example.net
 run domain-add bücher.example new info
 like "$code $out" '^0 xn--bcher-kva.example. MX' 'with a new account'
 is "$(address-list)" \
