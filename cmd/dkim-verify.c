@@ -1,6 +1,6 @@
 /*
  * dkim-verify - verify a message's DKIM signatures (RFC 6376, 8301, 8463)
- * usage   dkim-verify [-vw] [-C root] [-s server]
+ * usage   dkim-verify [-dvw] [-C root] [-s server]
  * fd 0    a job or a bare message; with -w, a SOCK_SEQPACKET socket of jobs
  * fd 1    the job with a dkim line for each signature, or those lines alone
  * exit    0 a signature passes, 1 none does; 100 usage, 111 temporary; as a
@@ -12,47 +12,20 @@
 #include "base/clock.h"
 #include "base/die.h"
 #include "base/file.h"
-#include "dkim/verify.h"
+#include "conf/conf.h"
+#include "dkim/explain.h"
 #include "stage/stage.h"
 #include "resolver.h"
 
 /* Characters of b= that tell signatures apart (RFC 6008 section 4). */
 #define B_SHOWN 12
-#define TRACE_MAX ((size_t)256 * 1024)
+#define TRACE_MAX ((size_t)1024 * 1024) /* of -v, then it is cut */
 
-static void
-put_hash(struct strbuf *sb, const char *name, const unsigned char *hash)
-{
-	struct strbuf text = STRBUF_INIT(128);
-
-	sb_base64(&text, slice_of(hash, DKIM_HASH_SIZE));
-	tuple_put(sb, name, sb_slice(&text));
-	sb_free(&text);
-}
-
-/* -v: what led to a result. */
-static void
-put_step(struct strbuf *sb, const struct dkim_result *r)
-{
-	const struct dkim_evidence *e = r->e;
-
-	if (e == NULL)
-		return;
-	tuple_begin(sb, "step");
-	tuple_puts(sb, "check", "dkim");
-	tuple_putu(sb, "at", e->at);
-	tuple_putu(sb, "len", e->sig.raw.n);
-	tuple_opt(sb, "h", e->sig.names);
-	tuple_opt(sb, "query", r->query);
-	tuple_opt(sb, "record", r->record);
-	if (e->hashed_header)
-		put_hash(sb, "header-hash", e->header_hash);
-	if (e->hashed_body)
-		put_hash(sb, "body-hash", e->body_hash);
-	if (e->sig.bh.n == DKIM_HASH_SIZE)
-		put_hash(sb, "bh", e->sig.bh.p);
-	tuple_end(sb);
-}
+struct verifier {
+	struct dns *dns;
+	struct psl *psl;
+	bool subject_optional, detail;
+};
 
 static void
 put_result(struct strbuf *out, const struct dkim_result *r)
@@ -78,49 +51,68 @@ put_result(struct strbuf *out, const struct dkim_result *r)
 static int
 run(void *ctx, struct job *j, struct strbuf *out)
 {
+	struct verifier *v = ctx;
 	struct dkim_result result[DKIM_SIGNATURES_MAX + 1];
 	struct strbuf trace = STRBUF_INIT(TRACE_MAX);
 	struct dkim_gathered *g = arena_alloc(j->arena, sizeof(*g));
 	struct dns_budget budget;
 	struct dkim_judge judge = {
-		.now = j->time != 0 ? j->time : clock_unix(), .dns = ctx,
+		.now = j->time != 0 ? j->time : clock_unix(), .dns = v->dns,
 		.budget = &budget, .ar = j->arena,
+		.subject_optional = v->subject_optional,
 	};
+	struct dkim_explain explain = { .judge = &judge, .g = g,
+		.out = &trace, .detail = v->detail };
 	size_t n;
 
-	resolver_job(ctx, j, DNS_DKIM, &budget);
-	dkim_gather(j->msg, j->arena, g);
+	resolver_job(v->dns, j, DNS_DKIM, &budget);
+	dkim_gather(j->msg, v->psl, j->arena, g);
 	n = dkim_judge(&judge, g, result);
 	j->unfavourable = true;
 	for (size_t i = 0; i < n; i++) {
-		if (j->verbose)
-			put_step(&trace, &result[i]);
 		put_result(out, &result[i]);
+		if (j->verbose)
+			dkim_explain(&explain, &result[i], i + 1);
 		j->unfavourable &= result[i].status != DKIM_PASS;
 	}
-	resolver_done(ctx, out);
+	resolver_done(v->dns, out);
 	if (trace.n > 0 && write_all(STDERR_FILENO, sb_slice(&trace)) == -1)
 		j->verbose = false;
 	sb_free(&trace);
 	return EXIT_DONE;
 }
 
+/* What the instance says, if there is one. */
+static void
+learn(struct verifier *v, const char *root)
+{
+	struct conf *conf = conf_open(root);
+
+	v->psl = psl_open(root);
+	if (conf == NULL)
+		return;
+	v->subject_optional = slice_eqs(conf_host(conf, "dkim-subject"),
+	    "optional");
+	conf_close(conf);
+}
+
 int
 main(int argc, char **argv)
 {
 	struct stage s = { .name = "dkim-verify", .types = "dkim,dns",
-		.quiet = "dns", .run = run,
-		.skip_parts = true };
+		.quiet = "dns", .run = run, .skip_parts = true };
+	struct verifier v = { .dns = NULL };
 	struct stage_opts o = { 0 };
 	const char *servers = NULL, *root = NULL;
 	int ch;
 
-	prog_start(argc, argv, "[-vw] [-C root] [-s server]",
+	prog_start(argc, argv, "[-dvw] [-C root] [-s server]",
 	    "verify a message's DKIM signatures",
 	    "files: none; network: DNS to the resolver");
-	while ((ch = getopt(argc, argv, "C:s:" STAGE_OPTS)) != -1)
+	while ((ch = getopt(argc, argv, "C:ds:" STAGE_OPTS)) != -1)
 		switch (ch) {
 		case 'C': root = optarg; break;
+		case 'd': v.detail = o.verbose = true; break;
 		case 's': servers = optarg; break;
 		default:
 			if (!stage_option(&o, ch, optarg))
@@ -128,6 +120,8 @@ main(int argc, char **argv)
 		}
 	if (argc != optind || o.no_message)
 		usage();
-	s.ctx = resolver_begin(servers, root);
+	s.ctx = &v;
+	learn(&v, conf_root(root));
+	v.dns = resolver_begin(servers, root);
 	return stage_main(&s, &o);
 }

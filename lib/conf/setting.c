@@ -60,6 +60,9 @@ const struct setting settings[] = {
 	{ "host", "dmarc-temperror", SET_CHOICE, 0, "defer", 0, 0,
 	    "defer|accept", "mail whose From cannot be judged because the DNS "
 	    "does not answer" },
+	{ "host", "dkim-subject", SET_CHOICE, 0, "required", 0, 0,
+	    "required|optional", "whether a DKIM signature that leaves the "
+	    "Subject unsigned may pass" },
 	{ "host", "case-days", SET_NUMBER, 0, "14", 0, 3650, NULL,
 	    "days for which the envelopes of judged messages are kept" },
 	/* listen: one for each service and address */

@@ -74,7 +74,8 @@ look_for_added(const size_t have[COUNTOF(once_names)], struct dkim_evidence *e)
 }
 
 void
-dkim_gather(struct slice msg, struct arena *ar, struct dkim_gathered *g)
+dkim_gather(struct slice msg, struct psl *psl, struct arena *ar,
+    struct dkim_gathered *g)
 {
 	size_t have[COUNTOF(once_names)] = { 0 };
 
@@ -95,6 +96,7 @@ dkim_gather(struct slice msg, struct arena *ar, struct dkim_gathered *g)
 		e->at = (size_t)(f->raw.p - msg.p);
 		if (dkim_sig_parse(f, ar, &e->sig, &e->error) == -1)
 			continue;
+		e->suffix = psl_is_suffix(psl, e->sig.domain);
 		look_for_added(have, e);
 		e->hashed_header = dkim_hash_header(&g->fields, e->sig.header,
 		    e->sig.names, e->sig.raw, ar, e->header_hash) == 0;

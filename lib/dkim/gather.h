@@ -9,6 +9,7 @@
 #ifndef DKIM_GATHER_H
 #define DKIM_GATHER_H
 
+#include "addr/psl.h"
 #include "dkim/sig.h"
 
 /*
@@ -22,6 +23,7 @@ struct dkim_evidence {
 	struct dkim_sig sig;
 	const char *error;     /* it cannot be used: why; else NULL */
 	size_t at;             /* offset in the message */
+	bool suffix;           /* d= is a public suffix */
 	/* There is a Subject, and h= does not name it. */
 	bool subject_unsigned;
 	/*
@@ -47,8 +49,9 @@ struct dkim_gathered {
 };
 
 /* Read the header and hash what the signatures cover. Slices are borrowed
- * from msg or arena memory. */
-void dkim_gather(struct slice msg, struct arena *ar, struct dkim_gathered *g);
+ * from msg or arena memory. psl may be NULL. */
+void dkim_gather(struct slice msg, struct psl *psl, struct arena *ar,
+    struct dkim_gathered *g);
 /* How many of the count are in e[]. */
 size_t dkim_gathered_n(const struct dkim_gathered *g);
 

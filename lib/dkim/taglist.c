@@ -116,7 +116,7 @@ taglist_qp(struct slice val, struct strbuf *out)
 		if (val.n - i < 3 || (hi = ascii_hex(val.p[i + 1])) == -1 ||
 		    (lo = ascii_hex(val.p[i + 2])) == -1)
 			return -1;
-		sb_putc(out, (unsigned char)(hi << 4 | lo));
+		sb_putc(out, (unsigned char)((unsigned)hi << 4 | (unsigned)lo));
 		i += 2;
 	}
 	return out->over ? -1 : 0;

@@ -51,8 +51,8 @@ check_alone(const struct dkim_judge *j, struct dkim_result *r)
 		conclude(r, DKIM_PERMERROR, e->error);
 	else if (sig->expires != -1 && sig->expires < j->now)
 		conclude(r, DKIM_PERMERROR, "expired");
-	else if (slice_chr(sig->domain, '.') == -1)
-		conclude(r, DKIM_PERMERROR, "d= is a top-level domain");
+	else if (e->suffix)
+		conclude(r, DKIM_PERMERROR, "d= is a public suffix");
 	else if (sig->alg == DKIM_RSA_SHA1)
 		conclude(r, DKIM_PERMERROR, "sha1 is not secure");
 	else if (sig->bh.n != DKIM_HASH_SIZE)

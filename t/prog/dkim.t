@@ -201,7 +201,8 @@ for ([ 'sha1', $tags =~ s/sha256/sha1/r, 'permerror', 'sha1' ],
     [ 'a signature of 9 KB', "$tags; n=" . 'x' x 9000, 'permerror', '8 KiB' ],
     [ 'Subject unsigned', $tags =~ s/:subject//r, 'policy', 'Subject' ],
     [ 'expired', "$tags; x=1000000000", 'permerror', 'expired' ],
-    [ 'top-level domain', $tags =~ s/example\.org/org/r, 'permerror', 'top' ],
+    [ 'top-level domain', $tags =~ s/example\.org/org/r, 'permerror',
+      'public suffix' ],
     [ 'a tag twice', "$tags; a=x", 'permerror', 'twice' ],
     [ 'i= elsewhere', "$tags; i=\@example.com", 'permerror', 'i=' ]) {
 	my ($name, $value, $want, $why) = @$_;
@@ -209,6 +210,19 @@ for ([ 'sha1', $tags =~ s/sha256/sha1/r, 'permerror', 'sha1' ],
 	    $msg =~ s/\n/\r\n/gr, "$bin/dkim-verify", '-s', "127.0.0.1:$port");
 	ok(results($v) eq $want && $v =~ /\Q$why/, "$name: $want", $v);
 }
+# With an instance: its list of public suffixes, its opinion of Subjects.
+sub at_root { scalar run("DKIM-Signature: $_[0]\r\n" . $msg =~ s/\n/\r\n/gr,
+	"$bin/dkim-verify", '-C', $root, '-s', "127.0.0.1:$port") }
+if (-e "$root/cdb/psl.cdb") {
+	my $v = at_root($tags =~ s/d=example\.org/d=co.uk/r);
+	ok($v =~ /^dkim result=permerror .*"d= is a public suffix"/, 'co.uk', $v);
+	$v = at_root($tags =~ s/d=example\.org/d=example.co.uk/r);
+	ok($v =~ /"no key record"/, 'example.co.uk', $v);
+} else { print "# no public suffix list\n" }
+put('conf/host', "host name=mx.example.org dkim-subject=optional\n");
+system("$bin/conf-build", '-C', $root) == 0 or die 'conf-build';
+ok(at_root($tags =~ s/:subject//r) =~ /result=fail/, 'dkim-subject=optional');
+
 # l=: what stands behind it decides (RFC 6376 section 8.2). A field twice of
 # which one is signed (section 8.15). A CR alone in the header is not a blank.
 {
