@@ -67,7 +67,7 @@ TESTS_SYSTEM = $(sort $(wildcard t/system/*.t))
 	clean deps deps-test progs units
 
 all: progs
-progs: $(BINS) $(SCRIPTS) $(if $(filter mail-submit,$(PROGS)),$O/bin/sendmail)
+progs: $(BINS) $(SCRIPTS)
 units: progs $(UNITS) $(TOOLS)
 
 $O/%.o: %.c
@@ -97,9 +97,13 @@ $O/bin/%: cmd/%.sh
 	@mkdir -p $(@D)
 	$Qinstall -m 755 $< $@
 
-# Another name for the same program.
+# Other names of the same programs.
+NAMES := $O/bin/sendmail $O/bin/dmarc-lookup
+progs: $(NAMES)
 $O/bin/sendmail: $(wildcard $O/bin/mail-submit) | $(BINS)
 	@ln -sf mail-submit $@
+$O/bin/dmarc-lookup: $(wildcard $O/bin/dmarc-eval) | $(BINS)
+	@ln -sf dmarc-eval $@
 
 $O/t/unit/%.t: $O/t/unit/%.o $O/libpneu.a
 	$(call say,ld)
@@ -165,6 +169,7 @@ install: all
 	    $(DESTDIR)$(PREFIX)/share/pneu
 	install -m 755 $(BINS) $(SCRIPTS) $(DESTDIR)$(PREFIX)/bin
 	ln -sf ../bin/mail-submit $(DESTDIR)$(PREFIX)/sbin/sendmail
+	ln -sf dmarc-eval $(DESTDIR)$(PREFIX)/bin/dmarc-lookup
 	cp -R sv conf $(DESTDIR)$(PREFIX)/share/pneu/
 	for s in 1 5 7 8; do \
 		install -d $(DESTDIR)$(PREFIX)/share/man/man$$s; \

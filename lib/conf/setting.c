@@ -63,6 +63,9 @@ const struct setting settings[] = {
 	{ "host", "dkim-subject", SET_CHOICE, 0, "required", 0, 0,
 	    "required|optional", "whether a DKIM signature that leaves the "
 	    "Subject unsigned may pass" },
+	{ "host", "dmarc-org", SET_CHOICE, 0, "tree", 0, 0, "tree|psl",
+	    "find organisations by the DNS tree walk or the public suffix "
+	    "list" },
 	{ "host", "case-days", SET_NUMBER, 0, "14", 0, 3650, NULL,
 	    "days for which the envelopes of judged messages are kept" },
 	/* listen: one for each service and address */

@@ -1,21 +1,6 @@
 #include "dmarc/dmarc.h"
 
-#include "base/alloc.h"
-#include "base/tuple.h"
-
-/* Labels that are left after the first step of a long walk. */
-#define WALK_LABELS 7
-
-/* The records of one tree walk, the longest name first. */
-struct walk {
-	struct {
-		struct slice domain, text;
-		struct dmarc_record record;
-	} at[DMARC_WALK_MAX];
-	size_t count;
-	bool authentic;
-	const char *trouble; /* the DNS did not say */
-};
+#include "dmarc/walk.h"
 
 const char *
 dmarc_result_name(enum dmarc_result r)
@@ -29,167 +14,106 @@ dmarc_result_name(enum dmarc_result r)
 	return names[r];
 }
 
-static bool
-unknown(const struct dns_answer *a)
-{
-	return a->status == DNS_TEMP || a->status == DNS_BOGUS ||
-	    a->status == DNS_LIMIT;
-}
-
-static size_t
-labels(struct slice domain)
-{
-	size_t n = 1;
-
-	for (size_t i = 0; i < domain.n; i++)
-		n += domain.p[i] == '.';
-	return n;
-}
-
-/* Steps 4 and 7: the next target; empty at the end. */
-static struct slice
-parent(struct slice domain)
-{
-	size_t left = labels(domain);
-	struct slice label;
-
-	do {
-		if (!slice_cut(&domain, '.', &label))
-			return SLICE_NONE;
-	} while (--left > WALK_LABELS);
-	return domain;
-}
-
-static struct slice
-query_name(const struct dmarc_ask *ask, struct slice domain)
-{
-	struct strbuf sb = STRBUF_INIT(512);
-	struct slice name;
-
-	sb_puts(&sb, "_dmarc.");
-	sb_put(&sb, domain);
-	name = arena_copy(ask->arena, sb_slice(&sb));
-	sb_free(&sb);
-	return name;
-}
-
 static void
-trace_step(const struct dmarc_ask *ask, struct slice domain,
-    const struct dns_answer *a, struct slice record)
+take(struct dmarc_found *f, const struct dmarc_step *s)
 {
-	if (ask->trace == NULL)
-		return;
-	tuple_begin(ask->trace, "step");
-	tuple_puts(ask->trace, "check", "dmarc");
-	tuple_put(ask->trace, "domain", domain);
-	tuple_puts(ask->trace, "status", dns_status_name(a->status));
-	tuple_puts(ask->trace, "dnssec", a->authentic ? "yes" : "no");
-	tuple_opt(ask->trace, "record", record);
-	tuple_end(ask->trace);
+	f->found = true;
+	f->record = s->record;
+	f->text = s->text;
+	f->policy_domain = s->domain;
 }
 
 /*
- * Steps 1, 2, 5, 6: ask for the record at one name. True if the walk stops
- * there. Several records at a name count as none.
+ * Section 4.10.1: the record at the domain, at its organisational domain, or
+ * at its public suffix, which only a walk that ended at psd=y meets. A record
+ * at the domain itself applies whatever is above it.
  */
-static bool
-step(const struct dmarc_ask *ask, struct slice domain, struct walk *w)
+static int
+discover_by_walk(const struct dmarc_ask *ask, struct slice domain,
+    struct dmarc_found *f)
 {
-	const struct dns_answer *a = dns_query(ask->dns, ask->budget,
-	    query_name(ask, domain), DNS_TXT, ask->arena);
-	struct dmarc_record r, one = { 0 };
-	struct slice text = SLICE_NONE;
-	size_t records = 0;
+	struct dmarc_walk w;
 
-	w->authentic = w->authentic && a->authentic;
-	if (unknown(a)) {
-		w->trouble = a->reason;
-		trace_step(ask, domain, a, text);
-		return true;
+	dmarc_walk(ask, domain, &w);
+	f->authentic = w.authentic;
+	f->trouble = w.trouble;
+	if (w.trouble != NULL) {
+		if (w.count == 0 || !slice_eq(w.at[0].domain, domain))
+			return -1;
+		take(f, &w.at[0]);
+		return 0;
 	}
-	for (size_t i = 0; i < a->count; i++)
-		if (dmarc_record_parse(a->rr[i].text, &r) == 1) {
-			records++;
-			one = r;
-			text = a->rr[i].text;
-		}
-	trace_step(ask, domain, a, records == 1 ? text : SLICE_NONE);
-	if (records != 1)
-		return false;
-	w->at[w->count].domain = domain;
-	w->at[w->count].text = text;
-	w->at[w->count++].record = one;
-	return one.psd != 'u';
+	f->org_domain = dmarc_walk_org(&w, domain, &f->org_why);
+	for (size_t i = 0; i < w.count && !f->found; i++)
+		if (slice_eq(w.at[i].domain, domain) ||
+		    slice_eq(w.at[i].domain, f->org_domain) ||
+		    w.at[i].record.psd == 'y')
+			take(f, &w.at[i]);
+	return 0;
 }
 
-static void
-tree_walk(const struct dmarc_ask *ask, struct slice domain, struct walk *w)
+/* RFC 7489 section 6.6.3: the domain, then its organisational domain; several
+ * records at one of them end the search. */
+static int
+discover_by_list(const struct dmarc_ask *ask, struct slice domain,
+    struct dmarc_found *f)
 {
-	*w = (struct walk){ .authentic = true };
-	for (struct slice d = domain; d.n > 0; d = parent(d))
-		dns_prefetch(ask->dns, ask->budget, query_name(ask, d),
-		    DNS_TXT);
-	for (struct slice d = domain; d.n > 0; d = parent(d))
-		if (step(ask, d, w))
-			break;
-}
+	struct dmarc_step s;
+	int records;
 
-/* The name one label longer than `top' on the way to `domain'. */
-static struct slice
-one_below(struct slice domain, struct slice top)
-{
-	struct slice up = domain, label;
-
-	while (slice_cut(&up, '.', &label) && up.n > top.n)
-		domain = up;
-	return domain;
-}
-
-/* Section 4.10.2: the organisational domain that a walk leads to. */
-static struct slice
-org_of(const struct walk *w, struct slice domain)
-{
-	for (size_t i = 0; i < w->count; i++) {
-		if (w->at[i].record.psd == 'n')
-			return w->at[i].domain;
-		if (w->at[i].record.psd == 'y' &&
-		    !slice_eq(w->at[i].domain, domain))
-			return one_below(domain, w->at[i].domain);
+	f->by_list = true;
+	f->authentic = true;
+	f->org_domain = psl_org(ask->psl, domain);
+	f->org_why = "the public suffix list says so";
+	if (f->org_domain.n == 0) {
+		f->trouble = "the public suffix list cannot be read";
+		return -1;
 	}
-	return w->count > 0 ? w->at[w->count - 1].domain : domain;
+	records = dmarc_step(ask, domain, &s, &f->authentic, &f->trouble);
+	if (records == 0 && !slice_eq(f->org_domain, domain))
+		records = dmarc_step(ask, f->org_domain, &s, &f->authentic,
+		    &f->trouble);
+	if (records == 1)
+		take(f, &s);
+	return records == -1 ? -1 : 0;
 }
 
 int
 dmarc_discover(const struct dmarc_ask *ask, struct slice domain,
     struct dmarc_found *f, const char **reason)
 {
-	struct walk w;
+	int r;
 
 	*f = (struct dmarc_found){ 0 };
-	tree_walk(ask, domain, &w);
-	if (w.trouble != NULL) {
-		*reason = w.trouble;
+	r = ask->psl != NULL ? discover_by_list(ask, domain, f) :
+	    discover_by_walk(ask, domain, f);
+	*reason = f->trouble;
+	if (r == 0)
+		dmarc_trace_found(ask, domain, f);
+	return r;
+}
+
+int
+dmarc_org(const struct dmarc_ask *ask, struct slice domain, struct slice *org,
+    const char **reason)
+{
+	struct dmarc_walk w;
+	const char *why;
+
+	if (ask->psl != NULL) {
+		*org = psl_org(ask->psl, domain);
+		*reason = "the public suffix list cannot be read";
+		return org->n > 0 ? 0 : -1;
+	}
+	dmarc_walk(ask, domain, &w);
+	*reason = w.trouble;
+	if (w.trouble != NULL)
 		return -1;
-	}
-	f->authentic = w.authentic;
-	f->org_domain = org_of(&w, domain);
-	/* Section 4.10.1: at the domain, at its organisational domain, or at
-	 * its public suffix, which only a walk that ended at psd=y meets. */
-	for (size_t i = 0; i < w.count; i++) {
-		if (!slice_eq(w.at[i].domain, domain) &&
-		    !slice_eq(w.at[i].domain, f->org_domain) &&
-		    w.at[i].record.psd != 'y')
-			continue;
-		f->found = true;
-		f->record = w.at[i].record;
-		f->text = w.at[i].text;
-		f->policy_domain = w.at[i].domain;
-		break;
-	}
+	*org = dmarc_walk_org(&w, domain, &why);
 	return 0;
 }
 
-/* Section 4.7, np: the domain and all below it do not exist. */
+/* Section 3.2.13: NXDOMAIN, so that all below it does not exist, either. */
 static int
 exists(const struct dmarc_ask *ask, struct slice domain, bool *authentic)
 {
@@ -197,96 +121,119 @@ exists(const struct dmarc_ask *ask, struct slice domain, bool *authentic)
 	    DNS_A, ask->arena);
 
 	*authentic = *authentic && a->authentic;
-	return unknown(a) ? -1 : a->status != DNS_NXDOMAIN;
+	return dmarc_unknown(a) ? -1 : a->status != DNS_NXDOMAIN;
 }
 
-/* The policy that applies to the domain: 0, or -1 if the DNS does not say. */
+static void
+use_tag(struct dmarc_answer *a, enum dmarc_tag tag, enum dmarc_policy p)
+{
+	if (p == DMARC_UNSET)
+		return;
+	a->tag = tag;
+	a->asked = p;
+}
+
+/* Section 4.7: the policy for the domain: 0, or -1 if the DNS does not say
+ * whether it exists; then the stricter one is taken. */
 static int
 policy_of(const struct dmarc_ask *ask, struct slice domain,
-    struct dmarc_answer *a, enum dmarc_policy *policy)
+    struct dmarc_answer *a)
 {
 	const struct dmarc_record *r = &a->found.record;
 	int there = 1;
 
-	*policy = r->p;
+	a->asked = DMARC_NONE;
+	use_tag(a, DMARC_T_P, r->p);
 	if (slice_eq(domain, a->found.policy_domain))
 		return 0;
-	if (r->sp != DMARC_UNSET)
-		*policy = r->sp;
-	if (r->np != DMARC_UNSET &&
-	    (there = exists(ask, domain, &a->authentic)) == 0)
-		*policy = r->np;
+	use_tag(a, DMARC_T_SP, r->sp);
+	if (r->np == DMARC_UNSET || r->np == a->asked)
+		return 0; /* no need to know */
+	there = exists(ask, domain, &a->authentic);
+	if (there == 0 || (there == -1 && r->np > a->asked))
+		use_tag(a, DMARC_T_NP, r->np);
 	return there == -1 ? -1 : 0;
 }
 
 /* t=y: one level below (section 4.7). */
-static enum dmarc_policy
-tested(const struct dmarc_record *r, enum dmarc_policy p)
+static void
+apply_test(struct dmarc_answer *a)
 {
-	if (r->test)
-		return p == DMARC_REJECT ? DMARC_QUARANTINE : DMARC_NONE;
-	return p == DMARC_UNSET ? DMARC_NONE : p;
+	a->disposition = a->asked;
+	a->lowered = a->found.record.test && a->asked != DMARC_NONE;
+	if (a->lowered)
+		a->disposition = a->asked == DMARC_REJECT ?
+		    DMARC_QUARANTINE : DMARC_NONE;
+}
+
+/* Is the last label the same? Then one name might be above both. */
+static bool
+same_top(struct slice a, struct slice b)
+{
+	ptrdiff_t i = slice_rchr(a, '.'), j = slice_rchr(b, '.');
+
+	return slice_eq(slice_skip(a, (size_t)(i + 1)),
+	    slice_skip(b, (size_t)(j + 1)));
 }
 
 /*
- * Is the identity aligned? 1, 0, -1 if the DNS does not say. Two domains that
- * do not end in the same organisational domain need no query, so that a
- * stranger's identity costs nothing and its DNS does not matter.
+ * Section 4.10.2. Two domains that do not end in the same organisational
+ * domain need no query, so that a stranger's identity costs nothing and its
+ * DNS does not matter.
  */
-static int
-aligned(const struct dmarc_ask *ask, struct slice domain,
+static enum dmarc_aligned
+alignment(const struct dmarc_ask *ask, struct slice domain,
     const struct dmarc_identity *id, struct dmarc_answer *a)
 {
-	const struct dmarc_record *r = &a->found.record;
-	struct walk w;
+	const struct dmarc_found *f = &a->found;
+	const char *why;
+	struct dmarc_walk w;
 
 	if (slice_eq(id->domain, domain))
-		return 1;
-	if (id->spf ? r->strict_spf : r->strict_dkim)
-		return 0;
-	if (!domain_under(id->domain, a->found.org_domain))
-		return 0;
-	tree_walk(ask, id->domain, &w);
+		return DMARC_ALIGNED_YES;
+	if (id->strict)
+		return DMARC_ALIGNED_NO;
+	if (f->org_domain.n == 0)
+		return same_top(id->domain, domain) ? DMARC_ALIGNED_UNKNOWN :
+		    DMARC_ALIGNED_NO;
+	if (!domain_under(id->domain, f->org_domain))
+		return DMARC_ALIGNED_NO;
+	if (f->by_list)
+		return slice_eq(psl_org(ask->psl, id->domain),
+		    f->org_domain) ? DMARC_ALIGNED_YES : DMARC_ALIGNED_NO;
+	dmarc_walk(ask, id->domain, &w);
 	if (w.trouble != NULL)
-		return -1;
+		return DMARC_ALIGNED_UNKNOWN;
 	a->authentic = a->authentic && w.authentic;
-	return slice_eq(org_of(&w, id->domain), a->found.org_domain);
+	return slice_eq(dmarc_walk_org(&w, id->domain, &why),
+	    f->org_domain) ? DMARC_ALIGNED_YES : DMARC_ALIGNED_NO;
 }
 
-static void
-trace_identity(const struct dmarc_ask *ask, const struct dmarc_identity *id,
-    int got)
-{
-	if (ask->trace == NULL)
-		return;
-	tuple_begin(ask->trace, "step");
-	tuple_puts(ask->trace, "check", "alignment");
-	tuple_puts(ask->trace, "method", id->spf ? "spf" : "dkim");
-	tuple_put(ask->trace, "domain", id->domain);
-	tuple_puts(ask->trace, "result", id->pass ? "pass" : "temperror");
-	tuple_puts(ask->trace, "aligned", got == 1 ? "yes" : got == 0 ? "no" :
-	    "unknown");
-	tuple_end(ask->trace);
-}
-
-/* Go through the identities: true if one that passes is aligned. *open: one
- * that did not pass yet, or whose alignment is not known, might be. */
+/* True if an identity that passes is aligned. *open: one that did not pass
+ * yet, or whose alignment is not known, might be. */
 static bool
 any_aligned(const struct dmarc_ask *ask, struct slice domain,
-    const struct dmarc_identity *ids, size_t count, struct dmarc_answer *a,
+    struct dmarc_identity *ids, size_t count, struct dmarc_answer *a,
     bool *open)
 {
-	for (size_t i = 0; i < count; i++) {
-		int got = aligned(ask, domain, &ids[i], a);
+	const struct dmarc_record *r = &a->found.record;
 
-		trace_identity(ask, &ids[i], got);
-		if (got == 1 && ids[i].pass) {
-			if (ids[i].spf)
-				a->aligned_spf = true;
-			else
-				a->aligned_dkim = true;
-		} else if (got != 0)
-			*open = true;
+	for (size_t i = 0; i < count; i++) {
+		struct dmarc_identity *id = &ids[i];
+
+		id->strict = id->spf ? r->strict_spf : r->strict_dkim;
+		if (id->state != DMARC_ID_FAILED) {
+			id->aligned = alignment(ask, domain, id, a);
+			if (id->aligned == DMARC_ALIGNED_YES &&
+			    id->state == DMARC_ID_PASSED) {
+				if (id->spf)
+					a->aligned_spf = true;
+				else
+					a->aligned_dkim = true;
+			} else if (id->aligned != DMARC_ALIGNED_NO)
+				*open = true;
+		}
+		dmarc_trace_identity(ask, domain, id, a);
 	}
 	return a->aligned_spf || a->aligned_dkim;
 }
@@ -300,18 +247,35 @@ undiscovered(struct slice domain, const struct dmarc_identity *ids,
 	a->reason = reason;
 	a->disposition = DMARC_REJECT;
 	for (size_t i = 0; i < count; i++)
-		if (ids[i].pass && slice_eq(ids[i].domain, domain))
+		if (ids[i].state == DMARC_ID_PASSED &&
+		    slice_eq(ids[i].domain, domain))
 			a->disposition = DMARC_NONE;
+}
+
+/* Why no policy applies, NULL if one does. Section 4.10.1: without a valid
+ * policy, but with an address for reports, p=none is meant. */
+static const char *
+inapplicable(struct dmarc_found *f)
+{
+	struct dmarc_record *r = &f->record;
+
+	if (!f->found)
+		return "no DMARC record";
+	if (r->bad_policy && !r->reports)
+		return "DMARC record without a valid policy";
+	if (r->bad_policy) {
+		r->p = DMARC_NONE;
+		r->sp = r->np = DMARC_UNSET;
+	}
+	return NULL;
 }
 
 void
 dmarc_eval(const struct dmarc_ask *ask, struct slice domain,
-    const struct dmarc_identity *ids, size_t count, struct dmarc_answer *a)
+    struct dmarc_identity *ids, size_t count, struct dmarc_answer *a)
 {
-	struct dmarc_record *r = &a->found.record;
-	enum dmarc_policy policy;
 	const char *reason;
-	bool open = false;
+	bool open = false, sure;
 
 	*a = (struct dmarc_answer){ .disposition = DMARC_NONE };
 	if (dmarc_discover(ask, domain, &a->found, &reason) == -1) {
@@ -319,31 +283,19 @@ dmarc_eval(const struct dmarc_ask *ask, struct slice domain,
 		return;
 	}
 	a->authentic = a->found.authentic;
-	if (!a->found.found) {
-		a->reason = "no DMARC record";
+	a->reason = inapplicable(&a->found);
+	if (a->reason != NULL)
 		return;
-	}
-	/* Section 4.10.1: without a valid policy only reports are wanted. */
-	if (r->bad_policy && !r->reports) {
-		a->reason = "DMARC record without a valid policy";
-		return;
-	}
-	if (r->bad_policy) {
-		r->p = DMARC_NONE;
-		r->sp = r->np = DMARC_UNSET;
-	}
 	if (any_aligned(ask, domain, ids, count, a, &open)) {
 		a->result = DMARC_R_PASS;
 		return;
 	}
-	if (policy_of(ask, domain, a, &policy) == -1) {
-		/* Existing or not: the stricter of the two, but not for good. */
-		if (r->np > policy)
-			policy = r->np;
-		open = true;
-	}
-	a->result = open ? DMARC_R_TEMPERROR : DMARC_R_FAIL;
-	a->reason = open ? "the DNS does not say whether an aligned identity "
-	    "passes" : NULL;
-	a->disposition = tested(r, policy);
+	sure = policy_of(ask, domain, a) == 0;
+	dmarc_trace_policy(ask, domain, a, sure);
+	apply_test(a);
+	a->result = open || !sure ? DMARC_R_TEMPERROR : DMARC_R_FAIL;
+	if (a->result == DMARC_R_TEMPERROR)
+		a->reason = open ? "the DNS does not say whether an aligned "
+		    "identity passes" : "the DNS does not say whether the "
+		    "domain of From exists";
 }

@@ -2,13 +2,19 @@
 
 #include "base/alloc.h"
 
-/* Tags by number, to see a second one. */
-enum tag { T_P, T_SP, T_NP, T_ADKIM, T_ASPF, T_PSD, T_TEST, T_RUA, T_RUF, T_FO,
-	TAGS };
+const char *
+dmarc_tag_name(enum dmarc_tag t)
+{
+	static const char *const names[DMARC_TAGS] = {
+		[DMARC_T_P] = "p", [DMARC_T_SP] = "sp", [DMARC_T_NP] = "np",
+		[DMARC_T_ADKIM] = "adkim", [DMARC_T_ASPF] = "aspf",
+		[DMARC_T_PSD] = "psd", [DMARC_T_TEST] = "t",
+		[DMARC_T_RUA] = "rua", [DMARC_T_RUF] = "ruf",
+		[DMARC_T_FO] = "fo",
+	};
 
-static const char *const tag_names[TAGS] = {
-	"p", "sp", "np", "adkim", "aspf", "psd", "t", "rua", "ruf", "fo",
-};
+	return names[t];
+}
 
 const char *
 dmarc_policy_name(enum dmarc_policy p)
@@ -19,6 +25,17 @@ dmarc_policy_name(enum dmarc_policy p)
 	};
 
 	return names[p];
+}
+
+/* Only *WSP may stand around a separator: no CR or LF. */
+static struct slice
+trim_wsp(struct slice s)
+{
+	while (s.n > 0 && ascii_isblank(s.p[0]))
+		s = slice_skip(s, 1);
+	while (s.n > 0 && ascii_isblank(s.p[s.n - 1]))
+		s.n--;
+	return s;
 }
 
 static enum dmarc_policy
@@ -38,7 +55,8 @@ is_uri(struct slice s)
 	ptrdiff_t colon = slice_chr(s, ':');
 
 	if (colon <= 0 || (size_t)colon + 1 == s.n || !ascii_isalpha(s.p[0]) ||
-	    !slice_is_print(s) || slice_chr(s, ' ') != -1)
+	    !slice_is_print(s) || slice_chr(s, ' ') != -1 ||
+	    slice_chr(s, '!') != -1)
 		return false;
 	for (ptrdiff_t i = 0; i < colon; i++)
 		if (!ascii_isalnum(s.p[i]) &&
@@ -47,84 +65,182 @@ is_uri(struct slice s)
 	return true;
 }
 
+/* obs-dmarc-report-size: "!" 1*DIGIT [ "k" / "m" / "g" / "t" ] */
+static struct slice
+without_size(struct slice s)
+{
+	ptrdiff_t mark = slice_rchr(s, '!');
+	size_t at, digits = 0;
+
+	if (mark == -1)
+		return s;
+	for (at = (size_t)mark + 1; at < s.n && ascii_isdigit(s.p[at]); at++)
+		digits++;
+	if (at < s.n && slice_chr(S("kmgt"), ascii_lower(s.p[at])) != -1)
+		at++;
+	return digits > 0 && at == s.n ? slice_sub(s, 0, (size_t)mark) : s;
+}
+
+bool
+dmarc_uri_next(struct slice *list, struct slice *uri)
+{
+	if (list->n == 0)
+		return false;
+	slice_cut(list, ',', uri);
+	*uri = without_size(trim_wsp(*uri));
+	if (!is_uri(*uri))
+		*uri = SLICE_NONE;
+	return true;
+}
+
+/* At least one URI; *all: nothing else. */
 static bool
-has_uri(struct slice list)
+has_uri(struct slice list, bool *all)
 {
 	struct slice one;
+	bool any = false;
 
-	while (list.n > 0) {
-		slice_cut(&list, ',', &one);
-		if (is_uri(slice_trim(one)))
-			return true;
+	*all = true;
+	while (dmarc_uri_next(&list, &one)) {
+		any = any || one.n > 0;
+		*all = *all && one.n > 0;
 	}
-	return false;
+	*all = *all && any;
+	return any;
+}
+
+/* dmarc-fo: 0 or 1, d, s, each once, in any order. */
+static bool
+is_fo(struct slice value)
+{
+	struct slice one;
+	unsigned seen = 0;
+	bool more;
+
+	do {
+		ptrdiff_t at;
+
+		more = slice_cut(&value, ':', &one);
+		at = one.n == 1 ? slice_chr(S("01ds"),
+		    ascii_lower(one.p[0])) : -1;
+		if (at == -1 || (seen & 1u << at) != 0)
+			return false;
+		seen |= 1u << at;
+	} while (more);
+	return (seen & 3) != 3;
+}
+
+/* One of the letters, as lower case; 0 if the value is none of them. */
+static char
+letter(struct slice value, const char *letters)
+{
+	unsigned char c;
+
+	if (value.n != 1)
+		return 0;
+	c = ascii_lower(value.p[0]);
+	return slice_chr(slice_str(letters), c) != -1 ? (char)c : 0;
+}
+
+/* False: the value is not one of the tag, whose default stays. */
+static bool
+take_tag(struct dmarc_record *r, enum dmarc_tag tag, struct slice value)
+{
+	bool all;
+	char c;
+
+	switch (tag) {
+	case DMARC_T_P: return (r->p = policy(value)) != DMARC_UNSET;
+	case DMARC_T_SP: return (r->sp = policy(value)) != DMARC_UNSET;
+	case DMARC_T_NP: return (r->np = policy(value)) != DMARC_UNSET;
+	case DMARC_T_ADKIM:
+		r->strict_dkim = (c = letter(value, "rs")) == 's';
+		return c != 0;
+	case DMARC_T_ASPF:
+		r->strict_spf = (c = letter(value, "rs")) == 's';
+		return c != 0;
+	case DMARC_T_PSD:
+		if ((c = letter(value, "ynu")) != 0)
+			r->psd = c;
+		return c != 0;
+	case DMARC_T_TEST:
+		r->test = (c = letter(value, "yn")) == 'y';
+		return c != 0;
+	case DMARC_T_RUA:
+		r->rua = value;
+		r->reports = has_uri(value, &all);
+		return all;
+	case DMARC_T_RUF:
+		r->ruf = value;
+		has_uri(value, &all);
+		return all;
+	case DMARC_T_FO:
+		r->fo = value;
+		return is_fo(value);
+	case DMARC_TAGS: break;
+	}
+	return true;
+}
+
+static enum dmarc_tag
+tag_of(struct slice name)
+{
+	for (enum dmarc_tag i = 0; i < DMARC_TAGS; i++)
+		if (slice_ieqs(name, dmarc_tag_name(i)))
+			return i;
+	return DMARC_TAGS;
+}
+
+/* 1*ALPHA; what is not is skipped all the same, but said with -v. */
+static bool
+is_name(struct slice s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (!ascii_isalpha(s.p[i]))
+			return false;
+	return s.n > 0;
 }
 
 static void
-take_tag(struct dmarc_record *r, enum tag tag, struct slice value)
+take_part(struct dmarc_record *r, struct slice part, unsigned *seen)
 {
-	switch (tag) {
-	case T_P: r->p = policy(value); break;
-	case T_SP:
-		r->sp = policy(value);
-		r->bad_policy = r->bad_policy || r->sp == DMARC_UNSET;
-		break;
-	case T_NP:
-		r->np = policy(value);
-		r->bad_policy = r->bad_policy || r->np == DMARC_UNSET;
-		break;
-	case T_ADKIM: r->strict_dkim = slice_ieqs(value, "s"); break;
-	case T_ASPF: r->strict_spf = slice_ieqs(value, "s"); break;
-	case T_PSD:
-		if (slice_ieqs(value, "y") || slice_ieqs(value, "n"))
-			r->psd = (char)ascii_lower(value.p[0]);
-		break;
-	case T_TEST: r->test = slice_ieqs(value, "y"); break;
-	case T_RUA:
-		r->rua = value;
-		r->reports = has_uri(value);
-		break;
-	case T_RUF: r->ruf = value; break;
-	case T_FO: r->fo = value; break;
-	case TAGS: break;
-	}
-}
+	struct slice name, value = part;
+	enum dmarc_tag tag;
 
-static enum tag
-tag_of(struct slice name)
-{
-	for (size_t i = 0; i < TAGS; i++)
-		if (slice_ieqs(name, tag_names[i]))
-			return (enum tag)i;
-	return TAGS;
+	if (!slice_cut(&value, '=', &name)) {
+		r->garbage = r->garbage || trim_wsp(part).n > 0;
+		return;
+	}
+	name = trim_wsp(name);
+	r->garbage = r->garbage || !is_name(name);
+	if ((tag = tag_of(name)) == DMARC_TAGS)
+		return;
+	if ((*seen >> tag & 1) != 0)
+		r->repeated |= 1u << tag;
+	else if (!take_tag(r, tag, trim_wsp(value)))
+		r->invalid |= 1u << tag;
+	*seen |= 1u << tag;
 }
 
 int
 dmarc_record_parse(struct slice text, struct dmarc_record *r)
 {
+	const unsigned policies = 1u << DMARC_T_SP | 1u << DMARC_T_NP;
 	struct slice part, name, value;
 	unsigned seen = 0;
 
 	*r = (struct dmarc_record){ .psd = 'u' };
 	slice_cut(&text, ';', &part);
 	value = part;
-	if (!slice_cut(&value, '=', &name) ||
-	    !slice_ieqs(slice_rtrim(name), "v") ||
-	    !slice_eqs(slice_trim(value), "DMARC1"))
+	/* Nothing stands before "v"; its value is case-sensitive. */
+	if (!slice_cut(&value, '=', &name) || name.n == 0 ||
+	    ascii_isblank(name.p[0]) || !slice_ieqs(trim_wsp(name), "v") ||
+	    !slice_eqs(trim_wsp(value), "DMARC1"))
 		return 0;
 	while (text.n > 0) {
-		enum tag tag;
-
 		slice_cut(&text, ';', &part);
-		value = part;
-		if (!slice_cut(&value, '=', &name))
-			continue;
-		tag = tag_of(slice_trim(name));
-		if (tag == TAGS || (seen >> tag & 1) != 0)
-			continue;
-		seen |= 1u << tag;
-		take_tag(r, tag, slice_trim(value));
+		take_part(r, part, &seen);
 	}
-	r->bad_policy = r->bad_policy || r->p == DMARC_UNSET;
+	r->bad_policy = r->p == DMARC_UNSET || (r->invalid & policies) != 0;
 	return 1;
 }

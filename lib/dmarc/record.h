@@ -13,6 +13,13 @@ enum dmarc_policy {
 	DMARC_NONE, DMARC_QUARANTINE, DMARC_REJECT,
 };
 
+/* The tags of RFC 9989, for the masks below. */
+enum dmarc_tag {
+	DMARC_T_P, DMARC_T_SP, DMARC_T_NP, DMARC_T_ADKIM, DMARC_T_ASPF,
+	DMARC_T_PSD, DMARC_T_TEST, DMARC_T_RUA, DMARC_T_RUF, DMARC_T_FO,
+	DMARC_TAGS,
+};
+
 struct dmarc_record {
 	enum dmarc_policy p, sp, np;
 	bool strict_dkim, strict_spf; /* adkim=s, aspf=s */
@@ -21,6 +28,10 @@ struct dmarc_record {
 	bool bad_policy;  /* p absent or invalid, or sp or np invalid */
 	bool reports;     /* rua has a URI, syntactically */
 	struct slice rua, ruf, fo; /* as written */
+	/* What is wrong, by bits 1 << dmarc_tag: a value that was ignored; a
+	 * second tag of that name that was ignored. */
+	unsigned invalid, repeated;
+	bool garbage;     /* a part between semicolons that is no tag */
 };
 
 /*
@@ -31,6 +42,13 @@ struct dmarc_record {
 int dmarc_record_parse(struct slice text, struct dmarc_record *r)
     __attribute__((warn_unused_result));
 
+/*
+ * The next URI of a rua or ruf value: false at the end. *uri is without the
+ * obsolete size ("!10m"), and empty if that element is no URI.
+ */
+bool dmarc_uri_next(struct slice *list, struct slice *uri);
+
 const char *dmarc_policy_name(enum dmarc_policy p);
+const char *dmarc_tag_name(enum dmarc_tag t);
 
 #endif

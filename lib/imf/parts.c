@@ -338,6 +338,33 @@ author(const struct writer *w)
 	return NULL;
 }
 
+/*
+ * How many different domains the addresses of From have: 0 if one has none, or
+ * if there are more addresses than are kept.
+ */
+static unsigned
+from_domains(const struct writer *w)
+{
+	struct slice first = SLICE_NONE;
+	unsigned n = 0;
+
+	if (w->from_count != 1 || w->from.cut)
+		return 0;
+	for (size_t i = 0; i < w->from.count; i++) {
+		const struct address *a = &w->from.list[i];
+
+		if (a->kind != ADDRESS_ONE)
+			continue;
+		if (a->addr_domain.n == 0)
+			return 0;
+		if (n == 0 || !slice_eq(a->addr_domain, first))
+			n++;
+		if (n == 1)
+			first = a->addr_domain;
+	}
+	return n;
+}
+
 static void
 put_summary(struct writer *w, struct strbuf *sb)
 {
@@ -355,6 +382,8 @@ put_summary(struct writer *w, struct strbuf *sb)
 	}
 	tuple_putu(sb, "from-count", w->from_count);
 	tuple_putu(sb, "from-addrs", w->from_addrs);
+	if (w->from_addrs > 1)
+		tuple_putu(sb, "from-domains", from_domains(w));
 	if (w->first.date.n != 0 &&
 	    date_parse(w->first.date, &date, NULL) == 0 && date >= 0)
 		tuple_putu(sb, "date", (uint64_t)date);

@@ -25,8 +25,9 @@
  *	thread   msgid= ref= (repeated) subject= (base subject) reply=yes|no
  *
  * imf attributes: result=ok|bad reason= from=ann@example.net from-domain=
- * from-count=N (From fields) from-addrs=N (addresses in them) date=UNIX
- * (absent: unreadable, or before 1970)
+ * from-count=N (From fields) from-addrs=N (addresses in them) from-domains=N
+ * (only with several addresses: their domains; 1 if all have the same, 0 if
+ * one has none) date=UNIX (absent: unreadable, or before 1970)
  * msgid= subject= received=N (fields) eight-bit=yes|no (header bytes >= 0x80)
  * body-eight-bit=yes|no bare-lf=yes|no
  */

@@ -75,7 +75,7 @@ dns_fake "$tmp/zone" -a -l "$tmp/log"
 spf() { echo "spf result=$2 identity=mailfrom domain=$1"; }
 dkim() { echo "dkim result=$2 domain=$1 selector=s"; }
 
-judge 'nothing verified' '^dmarc result=fail domain=reject.test policy-domain=reject.test policy=reject disposition=reject dnssec=yes$' reject.test
+judge 'nothing verified' '^dmarc result=fail domain=reject.test org-domain=reject.test policy-domain=reject.test policy=reject disposition=reject dnssec=yes$' reject.test
 judge 'DKIM passes' '^dmarc result=pass domain=reject.test .* disposition=none aligned=dkim ' reject.test "$(dkim reject.test pass)"
 judge 'SPF passes' 'result=pass .*aligned=spf ' reject.test "$(spf reject.test pass)"
 judge 'both' 'aligned=spf,dkim ' reject.test "$(spf reject.test pass)" "$(dkim mail.reject.test pass)"
@@ -93,7 +93,7 @@ judge 'np: does not exist' 'disposition=reject' no.np.test
 judge 'np: exists, sp' 'disposition=quarantine' sub.np.test
 judge 'np: in doubt' 'result=temperror .*disposition=reject' doubt.np.test
 judge 't=y' 'policy=reject disposition=quarantine' try.test
-judge 'two records are none' '^dmarc result=none domain=two.test disposition=none dnssec=yes reason="no DMARC record"' two.test
+judge 'two records are none' '^dmarc result=none domain=two.test org-domain=two.test disposition=none dnssec=yes reason="no DMARC record"' two.test
 judge 'pct and unknown tags do not count' 'disposition=reject' old.test
 judge 'no p, but rua' 'result=fail .*policy=none disposition=none' nop.test
 judge 'bad p' 'result=none .*reason="DMARC record without a valid policy"' bad.test
@@ -156,7 +156,7 @@ grep -q '^step check=dmarc domain=reject.test .*record="v=DMARC1; p=reject"' "$t
     grep -q '^step check=alignment method=dkim .*aligned=yes' "$tmp/out"
 ok $? '-v'
 "$dmarc" -s "$dns_server" -q a.org.psd.test >"$tmp/out"
-grep -q '^dmarc-record domain=a.org.psd.test org-domain=org.psd.test policy-domain=org.psd.test valid=yes policy=none record="v=DMARC1; p=none" dnssec=yes$' "$tmp/out"
+grep -q '^dmarc-record domain=a.org.psd.test org-domain=org.psd.test policy-domain=org.psd.test valid=yes policy=none adkim=r aspf=r psd=u testing=n record="v=DMARC1; p=none" dnssec=yes$' "$tmp/out"
 ok $? '-q'
 "$dmarc" -s "$dns_server" -q nothing.test >"$tmp/out"
 [ $? -eq 1 ]; ok $? '-q: none'
