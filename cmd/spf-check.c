@@ -1,6 +1,6 @@
 /*
  * spf-check - may this client use this HELO name and this sender? (RFC 7208)
- * usage   spf-check [-Rvw] [-n] [-C root] [-s server] [-i ip] [-H helo]
+ * usage   spf-check [-FRvw] [-n] [-C root] [-s server] [-i ip] [-H helo]
  *         [-f address]
  * fd 0    a job or a bare message; with -w, a SOCK_SEQPACKET socket of jobs;
  *         with -n, not used; with -R, the envelope of a case
@@ -17,6 +17,7 @@
 #include "base/file.h"
 #include "conf/conf.h"
 #include "dns/dns.h"
+#include "spf/received.h"
 #include "spf/spf.h"
 #include "stage/stage.h"
 #include "resolver.h"
@@ -28,6 +29,7 @@ struct checker {
 	struct dns *dns;
 	struct arena arena;
 	struct slice host; /* name of this host, for %{r}; may be empty */
+	bool field;        /* -F: print Received-SPF fields */
 };
 
 /* One identity: HELO, or MAIL FROM. */
@@ -80,8 +82,41 @@ put_because(const struct spf_ask *ask, const struct spf_answer *a)
 	sb_free(&text);
 }
 
+static void
+put_record(const struct identity *id, const struct spf_answer *a,
+    struct strbuf *out)
+{
+	tuple_begin(out, "spf");
+	tuple_puts(out, "result", spf_result_name(a->result));
+	tuple_puts(out, "identity", id->name);
+	tuple_put(out, "domain", id->domain);
+	tuple_opt(out, "mech", a->mech);
+	tuple_puts(out, "dnssec", a->authentic ? "yes" : "no");
+	tuple_opt(out, "reason", a->reason);
+	tuple_opt(out, "explanation", a->explanation);
+	tuple_end(out);
+}
+
+/* -F: as deliver(8) makes it of the record. */
+static void
+put_field(const struct job *j, const struct spf_ask *ask,
+    const struct spf_answer *a, struct strbuf *out)
+{
+	const struct spf_received r = {
+		.result = slice_str(spf_result_name(a->result)),
+		.identity = slice_str(ask->identity), .domain = ask->domain,
+		.mech = a->mech, .reason = a->reason,
+		.ip = job_get(j, "client", "ip"),
+		.helo = job_get(j, "client", "helo"),
+		.from = job_get(j, "from", "addr"), .receiver = ask->receiver,
+	};
+
+	spf_received(out, &r, "\n");
+}
+
 static enum spf_result
-check(struct spf_ask *ask, const struct identity *id, struct strbuf *out)
+check(const struct checker *c, const struct job *j, struct spf_ask *ask,
+    const struct identity *id, struct strbuf *out)
 {
 	struct spf_answer a;
 
@@ -89,15 +124,10 @@ check(struct spf_ask *ask, const struct identity *id, struct strbuf *out)
 	ask->local = id->local;
 	ask->domain = id->domain;
 	spf_check(ask, &a);
-	tuple_begin(out, "spf");
-	tuple_puts(out, "result", spf_result_name(a.result));
-	tuple_puts(out, "identity", id->name);
-	tuple_put(out, "domain", id->domain);
-	tuple_opt(out, "mech", a.mech);
-	tuple_puts(out, "dnssec", a.authentic ? "yes" : "no");
-	tuple_opt(out, "reason", a.reason);
-	tuple_opt(out, "explanation", a.explanation);
-	tuple_end(out);
+	if (c->field)
+		put_field(j, ask, &a, out);
+	else
+		put_record(id, &a, out);
 	if (ask->trace != NULL)
 		put_because(ask, &a);
 	return a.result;
@@ -108,6 +138,7 @@ run(void *ctx, struct job *j, struct strbuf *out)
 {
 	struct checker *c = ctx;
 	struct strbuf trace = STRBUF_INIT(TRACE_MAX);
+	struct strbuf unused = STRBUF_INIT(JOB_ENVELOPE_MAX);
 	struct dns_budget budget;
 	struct slice from = job_get(j, "from", "addr");
 	struct spf_ask ask = {
@@ -128,14 +159,15 @@ run(void *ctx, struct job *j, struct strbuf *out)
 	resolver_job(c->dns, j, DNS_SPF, &budget);
 	if (ask.ip.family != 0 && from.n > 0)
 		dns_prefetch(c->dns, &budget, mailfrom.domain, DNS_TXT);
-	r = check(&ask, &helo, out);
+	r = check(c, j, &ask, &helo, out);
 	if (from.n > 0)
-		r = check(&ask, &mailfrom, out);
+		r = check(c, j, &ask, &mailfrom, out);
 	j->unfavourable = r != SPF_PASS;
-	resolver_done(c->dns, out);
+	resolver_done(c->dns, c->field ? &unused : out);
 	if (trace.n > 0 && write_all(STDERR_FILENO, sb_slice(&trace)) == -1)
 		j->verbose = false;
 	sb_free(&trace);
+	sb_free(&unused);
 	return EXIT_DONE;
 }
 
@@ -162,20 +194,22 @@ main(int argc, char **argv)
 	const char *servers = NULL, *root = NULL;
 	int ch;
 
-	prog_start(argc, argv, "[-Rvw] [-n] [-C root] [-s server] [-i ip] "
+	prog_start(argc, argv, "[-FRvw] [-n] [-C root] [-s server] [-i ip] "
 	    "[-H helo] [-f address]",
 	    "may this client use this name and this sender?",
 	    "files: none; network: DNS to the resolver");
-	while ((ch = getopt(argc, argv, "C:Rs:" STAGE_OPTS)) != -1)
+	while ((ch = getopt(argc, argv, "C:FRs:" STAGE_OPTS)) != -1)
 		switch (ch) {
 		case 'C': root = optarg; break;
+		case 'F': c.field = s.text = true; break;
 		case 'R': o.replay = true; break;
 		case 's': servers = optarg; break;
 		default:
 			if (!stage_option(&o, ch, optarg))
 				usage();
 		}
-	if (argc != optind || (o.replay && (o.given || o.worker)))
+	if (argc != optind || (o.replay && (o.given || o.worker)) ||
+	    (c.field && o.worker))
 		usage();
 	s.ctx = &c;
 	learn_host(&c, conf_root(root));

@@ -153,7 +153,7 @@ write_message(struct batch *b, struct append *ap, const struct job *j,
 	struct strbuf head = STRBUF_INIT(HEAD_MAX);
 	int r;
 
-	head_write(&head, j, b->host, rcpt);
+	head_write(&head, b->d->conf, j, b->host, rcpt);
 	errno = EMSGSIZE;
 	r = head.over ? -1 : append_write(ap, sb_slice(&head));
 	sb_free(&head);

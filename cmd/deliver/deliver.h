@@ -22,11 +22,12 @@ void head_ranges(struct conf *c, const struct job *j, struct slice rcpt,
     struct ranges *out);
 /*
  * The fields in front of one recipient's copy, top to bottom: Delivered-To
- * (RFC 9228), Return-Path, Authentication-Results (RFC 8601), Received
- * (RFC 5321 section 4.4).
+ * (RFC 9228), Return-Path, Authentication-Results (RFC 8601), Received-SPF
+ * (RFC 7208 section 9.1) if host received-spf=yes, Received (RFC 5321 section
+ * 4.4).
  */
-void head_write(struct strbuf *sb, const struct job *j, struct slice host,
-    struct slice rcpt);
+void head_write(struct strbuf *sb, struct conf *c, const struct job *j,
+    struct slice host, struct slice rcpt);
 
 struct deliver {
 	struct conf *conf;

@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "imf/authres.h"
 #include "imf/date.h"
+#include "spf/received.h"
 
 #define PROPS_MAX 5
 #define RESULTS_MAX 64
@@ -281,9 +282,31 @@ put_authres(struct strbuf *sb, const struct job *j, struct slice host)
 	authres_write(sb, host, rs->r, rs->count);
 }
 
+/* A field for each spf record, the latest on top (RFC 7208 section 9.1). */
+static void
+put_received_spf(struct strbuf *sb, const struct job *j, struct slice host)
+{
+	for (size_t i = j->count; i-- > 0;) {
+		const struct tuple *t = &j->rec[i];
+		const struct spf_received r = {
+			.result = tuple_value(t, "result"),
+			.identity = tuple_value(t, "identity"),
+			.domain = tuple_value(t, "domain"),
+			.mech = tuple_value(t, "mech"),
+			.reason = tuple_value(t, "reason"),
+			.ip = job_get(j, "client", "ip"),
+			.helo = job_get(j, "client", "helo"),
+			.from = job_get(j, "from", "addr"), .receiver = host,
+		};
+
+		if (tuple_is(t, "spf"))
+			spf_received(sb, &r, "\r\n");
+	}
+}
+
 void
-head_write(struct strbuf *sb, const struct job *j, struct slice host,
-    struct slice rcpt)
+head_write(struct strbuf *sb, struct conf *c, const struct job *j,
+    struct slice host, struct slice rcpt)
 {
 	sb_puts(sb, "Delivered-To: ");
 	put_clean(sb, rcpt);
@@ -291,5 +314,7 @@ head_write(struct strbuf *sb, const struct job *j, struct slice host,
 	put_clean(sb, job_get(j, "from", "addr"));
 	sb_puts(sb, ">\r\n");
 	put_authres(sb, j, host);
+	if (slice_eqs(conf_host(c, "received-spf"), "yes"))
+		put_received_spf(sb, j, host);
 	put_received(sb, j, host, rcpt);
 }

@@ -66,6 +66,8 @@ const struct setting settings[] = {
 	{ "host", "dmarc-org", SET_CHOICE, 0, "tree", 0, 0, "tree|psl",
 	    "find organisations by the DNS tree walk or the public suffix "
 	    "list" },
+	{ "host", "received-spf", SET_BOOL, 0, "no", 0, 0, NULL,
+	    "put Received-SPF fields in front of mail that is delivered" },
 	{ "host", "case-days", SET_NUMBER, 0, "14", 0, 3650, NULL,
 	    "days for which the envelopes of judged messages are kept" },
 	/* listen: one for each service and address */

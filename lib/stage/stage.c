@@ -226,6 +226,15 @@ read_case(const struct stage *s, struct job *whole, struct job *j)
 			break;
 }
 
+/* The lines of a stage that prints text, and its verdict. */
+static int
+finish_text(const struct strbuf *lines, const struct job *j, int verdict)
+{
+	print(sb_slice(lines));
+	return verdict != EXIT_DONE ? verdict :
+	    j->unfavourable ? EXIT_NO : EXIT_DONE;
+}
+
 static int
 replay(const struct stage *s, const struct stage_opts *o)
 {
@@ -239,6 +248,8 @@ replay(const struct stage *s, const struct stage_opts *o)
 	read_case(s, &whole, &j);
 	j.verbose = o->verbose;
 	verdict = run_one(s, &j, &lines);
+	if (s->text)
+		return finish_text(&lines, &j, verdict);
 	own_lines(s, &lines, &own);
 	print_own(s, &own);
 	sb_free(&lines);
@@ -282,6 +293,8 @@ once(const struct stage *s, const struct stage_opts *o)
 	if (s->refresh != NULL)
 		s->refresh(s->ctx);
 	verdict = run_one(s, &j, &lines);
+	if (s->text)
+		return finish_text(&lines, &j, verdict);
 	own_lines(s, &lines, &own);
 	if (verdict != EXIT_DONE || j.reply.n != 0)
 		print_reply(&j);

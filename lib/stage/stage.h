@@ -92,6 +92,9 @@ struct stage {
 	bool writes_parts; /* imf-parse only: run() writes j->new_parts */
 	bool skip_message; /* never looks at j->msg: saves reading it */
 	bool skip_parts;   /* never looks at j->parts */
+	/* The lines are no records but text for people: printed as they are, of
+	 * a job too, and never added to one. Not for workers. */
+	bool text;
 	/*
 	 * In the one-shot face there is no parts file; a stage that needs one
 	 * sets this to imf_parts() of lib/imf, which makes it from the message.

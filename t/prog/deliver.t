@@ -172,4 +172,41 @@ has "$TMP/out" '^finding kind=index ' 'and named'
 index-check -r -a ann >"$TMP/out"; is $? 0 'and repaired'
 index-check -a ann >"$TMP/out"; is $? 0 'good again'
 index-check -a ../bob 2>"$TMP/err"; is $? 100 'no paths'
+# Received-SPF on request, one for each identity, above Received.
+sed '/^host /s/$/ received-spf=yes/' "$TMP/host" >"$PNEU_ROOT/conf/host"
+conf-build
+printf 'From: a@example.net\r\n\r\nx\r\n' >"$TMP/crlf"
+size=$(wc -c <"$TMP/crlf" | tr -d ' ')
+cat >"$TMP/env" <<END
+job id=abcdefghijklmnos size=$size time=1700000000 body=7bit smtputf8=no
+client ip=192.0.2.7 port=25 helo=mx.example.net local-ip=192.0.2.1 service=smtp proto=ESMTP
+from addr=ann@example.net
+rcpt addr=bob@example.org account=bob mailbox=INBOX
+spf result=none identity=helo domain=mx.example.net dnssec=no reason="no such name: mx.example.net"
+spf result=pass identity=mailfrom domain=example.net mech=mx dnssec=yes
+spf result="$evil" identity="$evil" domain="$evil" mech="$evil" reason="$evil"
+END
+job >"$TMP/job"
+deliver <"$TMP/job" >"$TMP/out"
+is $? 0 'received-spf=yes'
+stored() { # account: the file that deliver's line in out names
+	echo "$PNEU_ROOT/mail/$1/Maildir/new/$(sed -n 's/^deliver .*file="*\([^ "]*\)"*$/\1/p' "$TMP/out" | sed 's,.*/,,')"
+}
+tr -d '\r' <"$(stored bob)" >"$TMP/got"
+has "$TMP/got" '^Received-SPF: pass (mx.example.org: domain example.net designates 192.0.2.7 as$' 'MAIL FROM'
+has "$TMP/got" '^Received-SPF: none ' 'HELO'
+is "$(sed -n 's/^\(Received[-SPF]*\):.*/\1/p' "$TMP/got" | tr '\n' ' ')" \
+    'Received-SPF Received-SPF Received-SPF Received ' 'above Received'
+is "$(sed '/^\r*$/,$d' "$TMP/got" | grep -v '^[[:blank:]]' | sed 's/:.*//' | sort -u | tr '\n' ' ')" \
+    'Authentication-Results Delivered-To From Received Received-SPF Return-Path ' \
+    'no field that a record hides'
+is "$(awk 'length > 78' "$TMP/got" | grep -c spf)" 0 'folded'
+# It comes back: what speaks in our name is taken out.
+cp "$(stored bob)" "$TMP/again"
+sed '/^host /s/ received-spf=yes//' "$PNEU_ROOT/conf/host" >"$TMP/host2"
+cp "$TMP/host2" "$PNEU_ROOT/conf/host"
+conf-build
+deliver ann@example.org <"$TMP/again" >"$TMP/out"
+is "$(grep -c '^Received-SPF' "$(stored ann)")" 0 \
+    'our own field from elsewhere is removed'
 finish

@@ -157,6 +157,41 @@ people 'a domain that cannot be' 1 'result=none identity=mailfrom' \
 [ $? -eq 100 ]
 ok $? 'bad option'
 
+# -F: the Received-SPF field; unfolded it is one line.
+field() { # NAME EXIT PATTERN ARGUMENT ...
+	name=$1 want=$2 pattern=$3
+	shift 3
+	"$spf" -F -n -s "$dns_server" "$@" >"$tmp/folded" 2>"$tmp/err"
+	got=$?
+	awk '/^\t/ { sub(/^\t/, " "); printf "%s", $0; next }
+	    { printf "%s%s", sep, $0; sep = "\n" } END { print "" }' \
+	    "$tmp/folded" >"$tmp/out"
+	[ $got -eq "$want" ] && grep -q -- "$pattern" "$tmp/out" &&
+	    ! awk 'length > 998' "$tmp/folded" | grep -q .
+	ok $? "-F: $name"
+}
+field 'pass' 0 '^Received-SPF: pass (domain example.net designates 192.0.2.7 as permitted sender) receiver=unknown; identity=mailfrom; client-ip=192.0.2.7; envelope-from="ann@example.net"; helo=mx.example.net; mechanism=mx;$' \
+    -i 192.0.2.7 -H mx.example.net -f ann@example.net
+[ "$(grep -c '^Received-SPF' "$tmp/out")" -eq 2 ] && ! grep -q '^spf ' "$tmp/out"
+ok $? '-F: one for each identity, no record'
+! awk 'length > 78' "$tmp/folded" | grep -q .
+ok $? '-F: folded'
+field 'fail' 1 '^Received-SPF: fail (domain fail.test does not designate 192.0.2.8 .* mechanism=-all;$' \
+    -i 192.0.2.8 -H x -f a@fail.test
+field 'permerror says where' 1 'problem="bad domain: mx:x";$' \
+    -i 192.0.2.8 -H x -f a@wrong.test
+field 'null sender' 0 'domain mx.example.net of HELO, as the sender is empty, designates .*envelope-from="<>"' \
+    -i 192.0.2.7 -H mx.example.net
+field 'IPv6 is quoted' 1 'client-ip="2001:db8::1"' -i 2001:db8::1 -f a@fail.test
+field 'a hostile HELO is quoted' 1 'helo="x; identity=mailfrom (\\"\\\\)"' \
+    -i 192.0.2.8 -H 'x; identity=mailfrom ("\)' -f a@fail.test
+field 'and cannot leave the field' 1 'helo="xResult: pass"' \
+    -i 192.0.2.8 -H "$(printf 'x\r\nResult: pass')" -f a@fail.test
+field 'nor its comment' 1 '(domain a\\)b\\(c of HELO, as the sender is empty, has no SPF record that names 192.0.2.8)' \
+    -i 192.0.2.8 -H 'a)b(c'
+field 'a long sender' 1 '^Received-SPF: ' -i 192.0.2.8 \
+    -f "$(printf '%02000d' 7)@fail.test"
+
 # The faces agree.
 cat >"$tmp/job" <<'END'
 job id=abcdefghabcdefgh size=23 time=1700000000
