@@ -44,7 +44,7 @@ cd "$PNEU_ROOT"
 new() { [ -e "$1" ] || cat >"$1"; }
 make_instance() {
 	mkdir -p conf/domain conf/account conf/pipeline cdb secret mail queue \
-	    spool case run/counters log sv
+	    spool case report run/counters log sv
 	chmod 700 secret mail queue spool
 	new conf/host <<EOF
 host name=localhost postmaster=pneu ${PNEU_RESOLVER:+resolver=$PNEU_RESOLVER}

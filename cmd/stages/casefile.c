@@ -1,80 +1,69 @@
 /*
- * What was judged: envelopes as text, a file an hour; and jobs set aside.
+ * What was judged: envelopes as text, a file an hour; records for reports, the
+ * same way; and jobs set aside.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "base/clock.h"
+#include "base/fdpass.h"
 #include "base/file.h"
-#include "base/log.h"
 #include "stages.h"
 
-/* Files are named by the hour, so names in order are hours in order. */
-static void
-forget_old(const char *dir, unsigned days)
-{
-	time_t t = (time_t)(clock_unix() - (int64_t)days * 86400);
-	struct tm tm;
-	char oldest[32];
-	struct dirent *d;
-	DIR *list = opendir(dir);
-
-	if (list == NULL)
-		return;
-	gmtime_r(&t, &tm);
-	strftime(oldest, sizeof(oldest), "%Y%m%d%H", &tm);
-	while ((d = readdir(list)) != NULL)
-		if (strlen(d->d_name) == 10 && d->d_name[0] != '.' &&
-		    strcmp(d->d_name, oldest) < 0 &&
-		    unlinkat(dirfd(list), d->d_name, 0) == -1)
-			log_sys("unable to remove %s/%s", dir, d->d_name);
-	closedir(list);
-}
-
-/*
- * Append the envelope, the reply and an empty line to the hour's file with
- * one write, so that entries of several processes do not mix. A case that
- * cannot be kept is logged; it does not hold up the mail.
- */
+/* The envelope, the reply and an empty line, with one write, so that entries
+ * of several processes do not mix. */
 void
-case_write(const char *dir, unsigned days, struct slice envelope,
-    struct slice reply)
+case_write(struct journal *cases, struct slice envelope, struct slice reply)
 {
-	static int fd = -1;
-	static int64_t hour = -1;
-	struct strbuf sb = STRBUF_INIT(JOB_ENVELOPE_MAX + 8192);
-	int64_t now = clock_unix() / 3600;
+	struct strbuf sb = STRBUF_INIT(JOB_ENVELOPE_MAX + PACKET_MAX);
 
-	if (now != hour || fd == -1) {
-		time_t t = (time_t)(now * 3600);
-		struct tm tm;
-		char name[32];
-		char *path;
-
-		if (fd != -1)
-			close(fd);
-		gmtime_r(&t, &tm);
-		strftime(name, sizeof(name), "%Y%m%d%H", &tm);
-		path = xprintf("%s/%s", dir, name);
-		fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
-		if (fd == -1)
-			log_sys("unable to open %s", path);
-		free(path);
-		forget_old(dir, days);
-		hour = now;
-	}
-	if (fd == -1)
-		return;
 	sb_put(&sb, envelope);
 	sb_put(&sb, reply);
 	sb_putc(&sb, '\n');
-	if (write_all(fd, sb_slice(&sb)) == -1)
-		log_sys("unable to keep a case");
+	journal_write(cases, sb_slice(&sb));
+	sb_free(&sb);
+}
+
+/* An attribute of the verdict, unless the record says it itself. */
+static void
+put_missing(struct strbuf *sb, const struct tuple *t, const char *name,
+    struct slice value)
+{
+	struct slice own;
+
+	if (!tuple_get(t, name, &own))
+		tuple_opt(sb, name, value);
+}
+
+void
+report_write(struct journal *report, const char *type, struct slice envelope,
+    struct slice reply)
+{
+	struct strbuf sb = STRBUF_INIT(2 * JOB_ENVELOPE_MAX);
+	struct slice time = SLICE_NONE;
+	struct tuple_reader r;
+	struct arena a = { 0 };
+	struct tuple t, end;
+
+	tuple_reader_init(&r, reply);
+	if (tuple_next(&r, &a, &end) != 1)
+		end = (struct tuple){ 0 };
+	tuple_reader_init(&r, envelope);
+	while (tuple_next(&r, &a, &t) == 1) {
+		if (tuple_is(&t, "job"))
+			time = tuple_value(&t, "time");
+		if (!tuple_is(&t, type))
+			continue;
+		sb_put(&sb, slice_rtrim(t.raw));
+		put_missing(&sb, &t, "id", tuple_value(&end, "id"));
+		put_missing(&sb, &t, "time", time);
+		put_missing(&sb, &t, "code", tuple_value(&end, "code"));
+		tuple_end(&sb);
+	}
+	journal_write(report, sb_slice(&sb));
+	arena_free(&a);
 	sb_free(&sb);
 }
 

@@ -42,8 +42,9 @@ struct entry {
 
 struct jobs {
 	struct pipeline *pipe;
-	const char *spool, *cases; /* cases: NULL if none are kept */
-	unsigned case_days;
+	const char *spool;
+	struct journal *cases; /* NULL if none are kept */
+	bool reports; /* a stage has append= */
 	struct entry table[JOBS_IN_FLIGHT];
 	uint32_t next;
 	unsigned in_flight;
@@ -52,16 +53,16 @@ struct jobs {
 };
 
 struct jobs *
-jobs_new(struct pipeline *p, const char *spool, const char *cases,
-    unsigned case_days)
+jobs_new(struct pipeline *p, const char *spool, struct journal *cases)
 {
 	struct jobs *js = xcalloc(1, sizeof(*js));
 	const struct passwd *pw = getpwnam("pneu-net");
 
 	js->pipe = p;
 	js->spool = spool;
-	js->cases = case_days != 0 ? cases : NULL;
-	js->case_days = case_days;
+	js->cases = cases;
+	for (size_t i = 0; i < p->count; i++)
+		js->reports |= p->pool[i]->conf.append != NULL;
 	js->net_uid = pw != NULL ? pw->pw_uid : geteuid();
 	sb_init(&js->env, JOB_ENVELOPE_MAX);
 	sb_init(&js->text, PACKET_MAX);
@@ -108,24 +109,40 @@ entry_end(struct jobs *js, struct entry *e)
 	js->in_flight--;
 }
 
+/* The envelope as it is now in js->env: 0, or -1. */
+static int
+read_envelope(struct jobs *js, const struct entry *e)
+{
+	struct stat st;
+	void *room;
+
+	sb_reset(&js->env);
+	if (fstat(e->fd[ENVELOPE], &st) == -1 ||
+	    (room = sb_room(&js->env, (size_t)st.st_size)) == NULL ||
+	    pread_full(e->fd[ENVELOPE], room, (size_t)st.st_size, 0) == -1)
+		return -1;
+	sb_grew(&js->env, (size_t)st.st_size);
+	return 0;
+}
+
+/* The case first, so that it is there when its id is known. */
 static void
 answer(struct jobs *js, struct entry *e, int code, const char *ecode,
     struct slice text)
 {
 	struct slice line = reply_text(js, e->id, code, ecode, text);
+	struct slice env;
 
-	if (js->cases != NULL) {
-		struct stat st;
-		void *room;
+	if ((js->cases != NULL || js->reports) && read_envelope(js, e) == 0) {
+		env = sb_slice(&js->env);
+		if (js->cases != NULL)
+			case_write(js->cases, env, line);
+		for (size_t i = 0; i < js->pipe->count; i++) {
+			struct pool *pool = js->pipe->pool[i];
 
-		sb_reset(&js->env);
-		if (fstat(e->fd[ENVELOPE], &st) == 0 &&
-		    (room = sb_room(&js->env, (size_t)st.st_size)) != NULL &&
-		    pread_full(e->fd[ENVELOPE], room, (size_t)st.st_size, 0) ==
-		    0) {
-			sb_grew(&js->env, (size_t)st.st_size);
-			case_write(js->cases, js->case_days,
-			    sb_slice(&js->env), line);
+			if (pool->conf.append != NULL)
+				report_write(&pool->report, pool->conf.append,
+				    env, line);
 		}
 	}
 	tell(e->client, line);
@@ -393,15 +410,9 @@ static int
 envelope_before(struct jobs *js, struct entry *e, size_t stage)
 {
 	struct strbuf kept = STRBUF_INIT(JOB_ENVELOPE_MAX);
-	struct stat st;
-	void *room;
 	int fd = -1;
 
-	sb_reset(&js->env);
-	if (fstat(e->fd[ENVELOPE], &st) == 0 &&
-	    (room = sb_room(&js->env, (size_t)st.st_size)) != NULL &&
-	    pread_full(e->fd[ENVELOPE], room, (size_t)st.st_size, 0) == 0) {
-		sb_grew(&js->env, (size_t)st.st_size);
+	if (read_envelope(js, e) == 0) {
 		sb_put(&kept, types_prefix(sb_slice(&js->env),
 		    slice_str(js->pipe->pool[stage]->types_before)));
 		fd = memfd_new("envelope");
@@ -444,14 +455,8 @@ pass_neutral(struct jobs *js, struct entry *e, size_t stage, const char *why)
 static void
 set_aside(struct jobs *js, struct entry *e, size_t stage)
 {
-	struct stat st;
-	void *room;
-
-	sb_reset(&js->env);
-	if (fstat(e->fd[ENVELOPE], &st) == 0 &&
-	    (room = sb_room(&js->env, (size_t)st.st_size)) != NULL &&
-	    pread_full(e->fd[ENVELOPE], room, (size_t)st.st_size, 0) == 0)
-		sb_grew(&js->env, (size_t)st.st_size);
+	if (read_envelope(js, e) == -1)
+		sb_reset(&js->env);
 	if (poison_write(js->spool, e->id, sb_slice(&js->env),
 	    e->fd[MESSAGE]) == -1)
 		log_sys("job %s: unable to set it aside", e->id);

@@ -2,7 +2,7 @@
  * stages - wire a pipeline of stage programs and lead jobs through it
  * usage   stages [-C root] pipeline
  * fd 0-2  standard input is not used; diagnostics on 2
- * files   conf/pipeline/NAME; run/NAME (socket), spool/, case/
+ * files   conf/pipeline/NAME; run/NAME (socket), spool/, case/, report/
  * exit    0 stopped by a signal; 100 bad pipeline file; 111 try again
  * rights  starts the stage programs, which confine themselves; opens what a
  *         client hands it only by descriptor
@@ -29,7 +29,9 @@
 #include "stages.h"
 
 #define EVENTS 64
-#define CASE_DAYS 14 /* without a configuration */
+/* Without a configuration. */
+#define CASE_DAYS 14
+#define CASE_SIZE ((uint64_t)1024 * 1024 * 1024)
 #define IDLE_TICK_MS 60000 /* nothing in flight: look after the pools */
 
 /* What an epoll event is about, in the upper half of its data. */
@@ -38,6 +40,7 @@ enum { EV_LISTEN, EV_SIGNAL, EV_CLIENT, EV_REPLY };
 struct loop {
 	struct pipeline pipe;
 	struct jobs *jobs;
+	struct journal cases;
 	int listen, signals;
 	unsigned clients;
 	int64_t stop_by; /* 0 = running */
@@ -196,16 +199,41 @@ open_files(void)
 	}
 }
 
-/* conf(5), host case-days; the default where nothing is configured. */
-static unsigned
-case_days(const char *root)
+/* conf(5), host case-days and case-size; the defaults where nothing is
+ * configured. NULL: no cases are wanted. */
+static struct journal *
+open_cases(struct loop *l, const char *root)
 {
 	struct conf *c = conf_open(root);
-	unsigned days = c != NULL ? (unsigned)conf_host_u64(c, "case-days") :
-	    CASE_DAYS;
+	char *dir = xprintf("%s/case", root);
+	uint64_t days = CASE_DAYS, size = CASE_SIZE;
 
+	if (c != NULL) {
+		days = conf_host_u64(c, "case-days");
+		size = conf_host_u64(c, "case-size");
+	}
 	conf_close(c);
-	return days;
+	if (dir_make(AT_FDCWD, dir, 0750) == -1)
+		die_sys(EXIT_TEMP, "unable to make %s", dir);
+	journal_init(&l->cases, dir, (unsigned)days, size);
+	return days != 0 ? &l->cases : NULL;
+}
+
+/* A directory below report/ for each append=. */
+static void
+open_reports(const struct pipeline *p, const char *root)
+{
+	for (size_t i = 0; i < p->count; i++) {
+		struct pool *pool = p->pool[i];
+		char *dir;
+
+		if (pool->conf.append == NULL)
+			continue;
+		dir = xprintf("%s/report/%s", root, pool->conf.append);
+		if (dir_make(AT_FDCWD, dir, 0750) == -1)
+			die_sys(EXIT_TEMP, "unable to make %s", dir);
+		journal_init(&pool->report, dir, REPORT_DAYS, REPORT_SIZE);
+	}
 }
 
 static void
@@ -214,14 +242,13 @@ start(struct loop *l, const char *root, const char *name, const char *bin)
 	char *conf = xprintf("%s/conf/pipeline/%s", root, name);
 	char *spool = xprintf("%s/spool", root);
 	char *poison = xprintf("%s/poison", spool);
-	char *cases = xprintf("%s/case", root);
 	char *sock = xprintf("%s/run/%s", root, name);
 	sigset_t set;
 
 	pipeline_read(&l->pipe, conf, bin);
-	if (dir_make(AT_FDCWD, poison, 0700) == -1 ||
-	    dir_make(AT_FDCWD, cases, 0750) == -1)
-		die_sys(EXIT_TEMP, "unable to make a directory below %s", root);
+	if (dir_make(AT_FDCWD, poison, 0700) == -1)
+		die_sys(EXIT_TEMP, "unable to make %s", poison);
+	open_reports(&l->pipe, root);
 	sigemptyset(&set);
 	sigaddset(&set, SIGCHLD);
 	sigaddset(&set, SIGTERM);
@@ -241,7 +268,7 @@ start(struct loop *l, const char *root, const char *name, const char *bin)
 		die_sys(EXIT_TEMP, "unable to listen on %s", sock);
 	watch(l, l->listen, EV_LISTEN, 0);
 	watch(l, l->signals, EV_SIGNAL, 0);
-	l->jobs = jobs_new(&l->pipe, spool, cases, case_days(root));
+	l->jobs = jobs_new(&l->pipe, spool, open_cases(l, root));
 	l->cdb = xprintf("%s/cdb/conf.cdb", root);
 	watch_conf(l);
 	free(conf);

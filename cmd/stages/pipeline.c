@@ -10,6 +10,7 @@
 #include "base/die.h"
 #include "base/file.h"
 #include "base/tuple.h"
+#include "stage/types.h"
 #include "stages.h"
 
 #define FILE_MAX ((size_t)65536)
@@ -105,6 +106,24 @@ worker_command(char **argv)
 	return argv;
 }
 
+/* append=TYPE, a type of the stage: NULL if it is not given. */
+static char *
+append_type(const char *path, const struct tuple *t)
+{
+	struct slice type;
+
+	if (!tuple_get(t, "append", &type))
+		return NULL;
+	if (!types_have(tuple_value(t, "types"), type))
+		die(EXIT_PERM, "%s:%u: append must be one of types", path,
+		    t->line);
+	for (size_t i = 0; i < type.n; i++)
+		if (!ascii_isalnum(type.p[i]) && type.p[i] != '-')
+			die(EXIT_PERM, "%s:%u: append is not a record type",
+			    path, t->line);
+	return slice_dup(type);
+}
+
 static struct pool *
 stage_line(const char *path, const char *bin, const struct tuple *t)
 {
@@ -117,6 +136,7 @@ stage_line(const char *path, const char *bin, const struct tuple *t)
 		    path, t->line);
 	c->name = slice_dup(name);
 	c->types = slice_dup(tuple_value(t, "types"));
+	c->append = append_type(path, t);
 	c->filter = word(path, t, "kind", "filter", "worker");
 	c->shadow = word(path, t, "shadow", "yes", "no");
 	c->on_fail = word(path, t, "fail", "neutral", "temp") ?

@@ -3,7 +3,8 @@
  *
  * pipeline.c reads conf/pipeline/NAME; pool.c starts, watches and replaces the
  * workers of each stage; jobs.c takes jobs in, keeps them while workers hold
- * them, and answers; casefile.c keeps what was judged; main.c is the loop.
+ * them, and answers; casefile.c keeps what was judged, in files of journal.c;
+ * main.c is the loop.
  */
 #ifndef STAGES_H
 #define STAGES_H
@@ -25,6 +26,24 @@
 #define JOB_MS (5 * 60000)  /* a job older than this is answered 451 4.3.0 */
 #define STOP_MS 3000        /* jobs in hand may finish after SIGTERM */
 
+/*
+ * Records that reports are made of: an aggregate report is sent once a day
+ * (RFC 9990), and tried again for some days.
+ */
+#define REPORT_DAYS 7
+#define REPORT_SIZE ((uint64_t)256 * 1024 * 1024)
+#define HOUR_NAME 10 /* YYYYMMDDHH */
+
+/* Files of an hour each, see journal.c. */
+struct journal {
+	const char *dir;
+	unsigned days;
+	uint64_t size;     /* bytes of all files */
+	int fd;
+	int64_t hour;      /* that fd is of; -1 = none yet */
+	bool full, failed; /* logged for this hour */
+};
+
 enum on_fail { FAIL_TEMP, FAIL_NEUTRAL };
 
 struct worker {
@@ -36,6 +55,7 @@ struct stage_conf {
 	char *name;
 	char **argv;    /* what is run */
 	char *types;    /* its record types, comma-separated */
+	char *append;   /* the one of them that is kept in report/; or NULL */
 	bool filter;    /* a foreign one-shot filter, run by `stages -F' */
 	bool shadow;
 	enum on_fail on_fail;
@@ -47,6 +67,7 @@ struct stage_conf {
 
 struct pool {
 	struct stage_conf conf;
+	struct journal report; /* of conf.append */
 	char *types_before; /* that may be there when a job comes */
 	bool last;
 	int in[2];      /* jobs: [0] the workers', [1] the senders' end */
@@ -69,6 +90,12 @@ struct pipeline {
 
 /* pipeline.c: exits 100 with file and line when the file is wrong. */
 void pipeline_read(struct pipeline *p, const char *path, const char *bin);
+
+/* journal.c */
+void journal_init(struct journal *j, const char *dir, unsigned days,
+    uint64_t size);
+/* Append with one write; what cannot be kept is logged and dropped. */
+void journal_write(struct journal *j, struct slice entry);
 
 /* pool.c */
 void pool_open(struct pipeline *p, size_t i);
@@ -95,8 +122,9 @@ bool pool_waiting(const struct pool *pool);
 
 /* jobs.c */
 struct jobs;
-struct jobs *jobs_new(struct pipeline *p, const char *spool, const char *cases,
-    unsigned case_days);
+/* cases: NULL if none are kept. */
+struct jobs *jobs_new(struct pipeline *p, const char *spool,
+    struct journal *cases);
 /* A packet from a client: takes it in, or answers at once. False: client is
  * gone or speaks nonsense, close it. */
 bool jobs_enter(struct jobs *js, int client);
@@ -109,9 +137,12 @@ void jobs_died(struct jobs *js, const struct died *d);
 void jobs_sweep(struct jobs *js, int64_t now);
 unsigned jobs_in_flight(const struct jobs *js);
 
-/* casefile.c: a new hour's file also ends those older than `days'. */
-void case_write(const char *dir, unsigned days, struct slice envelope,
+/* casefile.c */
+void case_write(struct journal *cases, struct slice envelope,
     struct slice reply);
+/* The records of that type, with id, time and code of the verdict. */
+void report_write(struct journal *report, const char *type,
+    struct slice envelope, struct slice reply);
 /* A job that killed two workers: its files under spool/poison. */
 int poison_write(const char *spool, const char *id, struct slice envelope,
     int msg_fd);

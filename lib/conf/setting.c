@@ -70,6 +70,8 @@ const struct setting settings[] = {
 	    "put Received-SPF fields in front of mail that is delivered" },
 	{ "host", "case-days", SET_NUMBER, 0, "14", 0, 3650, NULL,
 	    "days for which the envelopes of judged messages are kept" },
+	{ "host", "case-size", SET_SIZE, 0, "1g", 1024 * 1024, UINT64_MAX >> 1,
+	    NULL, "bytes of them in all; the oldest hours go first" },
 	/* listen: one for each service and address */
 	{ "listen", "service", SET_CHOICE, SET_REQUIRED, NULL, 0, 0, SERVICES,
 	    "what is spoken there" },
@@ -93,6 +95,8 @@ const struct setting settings[] = {
 	    "program and arguments, by blanks" },
 	{ "stage", "types", SET_TEXT, SET_REQUIRED, NULL, 1, TEXT_MOST, NULL,
 	    "record types it may add, by commas" },
+	{ "stage", "append", SET_NAME, 0, NULL, 0, 0, NULL,
+	    "one of these types, to be kept in report/" },
 	{ "stage", "kind", SET_CHOICE, 0, "worker", 0, 0, "worker|filter",
 	    "resident worker, or a filter run for each message" },
 	{ "stage", "max", SET_NUMBER, 0, "20", 1, 256, NULL,

@@ -126,6 +126,68 @@ wait $jam $load
 
 kill $pid; wait $pid; pid=
 ok $? 'stops on SIGTERM'
+
+# append=: records kept for reports, with the verdict.
+echo "stage name=a command=\"$try a\" types=a,dns append=a
+stage name=b command=\"$try b\" types=b" >"$root/conf/pipeline/inbound"
+rm -rf "$root/case" "$root/report" "$root/run/inbound"
+# up: stages(8) again; hours FILE SIZE: such a case of this hour and the next.
+up() {
+	"$PNEU_BIN/stages" -C "$root" inbound 2>"$root/log" &
+	pid=$!
+	i=0
+	while [ ! -S "$root/run/inbound" ] && [ $i -lt 100 ]; do
+		i=$((i + 1)); sleep 0.05
+	done
+}
+down() { kill $pid; wait $pid; pid=; rm -f "$root/run/inbound"; }
+up
+load -v >"$root/out"; has 'code=250' 'with append='
+load -v -f b-refuse@x >"$root/out"; has 'code=550' 'and a refusal'
+cat "$root"/report/a/* >"$root/out"
+[ "$(grep -cE '^a result=pass from=[^ ]* bytes=[0-9]+ id=[a-z0-9]{16} time=[0-9]+ code=(250|550)$' "$root/out")" -eq 2 ]
+ok $? 'the records with id, time and code'
+[ "$(wc -l <"$root/out")" -eq 2 ]; ok $? 'and nothing else'
+# A disk that was full left half a line: the next case is whole.
+printf 'job id=zzzz' >>"$(ls "$root"/case/* | tail -n 1)"
+load -v -f after-torn@x >"$root/out"
+cat "$root"/case/* >"$root/out"
+awk 'BEGIN { RS = "" } /addr=after-torn@x/ && /^job id=/ && !/zzzz/ { good = 1 }
+    END { exit !good }' "$root/out"
+ok $? 'half a line does not spoil the next case'
+down
+echo 'stage name=a command=a types=a append=b' >"$root/conf/pipeline/bad"
+"$PNEU_BIN/stages" -C "$root" bad 2>"$root/out"; [ $? -eq 100 ]; ok $? 'append= of another type'
+echo 'stage name=a command=a types=../a append=../a' >"$root/conf/pipeline/bad"
+"$PNEU_BIN/stages" -C "$root" bad 2>"$root/out"; [ $? -eq 100 ]; ok $? 'append= of a path'
+
+# case-size=1m: the oldest hours go first, and an hour has a quarter.
+rm -rf "$root/case" "$root/conf/pipeline/bad"; mkdir -p "$root/case" "$root/cdb"
+printf 'host name=mx.example.org case-size=1m\n' >"$root/conf/host"
+"$PNEU_BIN/conf-build" -C "$root" 2>"$root/out"; ok $? 'conf-build'
+for h in 30 29 28 27; do
+	head -c 300000 /dev/zero >"$root/case/$(date -u -d "-$h hours" +%Y%m%d%H)"
+done
+newest=$(ls "$root/case" | tail -n 2 | tr '\n' ' ')
+up
+load -v >"$root/out"; has 'code=250' 'under a small bound'
+ls "$root/case" | head -n 2 | tr '\n' ' ' >"$root/out"; has "^$newest\$" 'the oldest went'
+[ "$(ls "$root/case" | wc -l)" -eq 3 ]; ok $? 'two of four'
+for h in 0 1; do
+	head -c 262000 /dev/zero >>"$root/case/$(date -u -d "+$h hours" +%Y%m%d%H)"
+done
+load -n 5 >"$root/out"; has 'code250=5' 'an hour that is full: the mail goes on'
+[ "$(grep -c 'has its share' "$root/log")" -eq 1 ]; ok $? 'one line says it'
+[ "$(cat "$root"/case/* | wc -c)" -lt 1400000 ]; ok $? 'and nothing is added'
+down
+# What cannot be written does not hold up the mail either.
+rm -rf "$root/case"; mkdir "$root/case"
+for h in 0 1; do
+	mkfifo "$root/case/$(date -u -d "+$h hours" +%Y%m%d%H)"
+done
+up
+load -n 2 >"$root/out"; has 'code250=2' 'a FIFO in the way'
+down
 ! pgrep -f "$root" >/dev/null; ok $? 'no worker is left'
 echo 'stage name=x' >"$root/conf/pipeline/bad"
 "$PNEU_BIN/stages" -C "$root" bad 2>"$root/out"; [ $? -eq 100 ]; ok $? 'bad pipeline file: exit 100'
