@@ -98,12 +98,14 @@ $O/bin/%: cmd/%.sh
 	$Qinstall -m 755 $< $@
 
 # Other names of the same programs.
-NAMES := $O/bin/sendmail $O/bin/dmarc-lookup
+NAMES := $O/bin/sendmail $O/bin/dmarc-lookup $O/bin/spf-lookup
 progs: $(NAMES)
 $O/bin/sendmail: $(wildcard $O/bin/mail-submit) | $(BINS)
 	@ln -sf mail-submit $@
 $O/bin/dmarc-lookup: $(wildcard $O/bin/dmarc-eval) | $(BINS)
 	@ln -sf dmarc-eval $@
+$O/bin/spf-lookup: $(wildcard $O/bin/spf-parse) | $(BINS)
+	@ln -sf spf-parse $@
 
 $O/t/unit/%.t: $O/t/unit/%.o $O/libpneu.a
 	$(call say,ld)
@@ -170,6 +172,7 @@ install: all
 	install -m 755 $(BINS) $(SCRIPTS) $(DESTDIR)$(PREFIX)/bin
 	ln -sf ../bin/mail-submit $(DESTDIR)$(PREFIX)/sbin/sendmail
 	ln -sf dmarc-eval $(DESTDIR)$(PREFIX)/bin/dmarc-lookup
+	ln -sf spf-parse $(DESTDIR)$(PREFIX)/bin/spf-lookup
 	cp -R sv conf $(DESTDIR)$(PREFIX)/share/pneu/
 	for s in 1 5 7 8; do \
 		install -d $(DESTDIR)$(PREFIX)/share/man/man$$s; \
