@@ -237,20 +237,20 @@ keep(const struct mail *m, const char *home, const char *id)
 static int
 submit(struct mail *m, const char *path, const char *id, struct verdict *v)
 {
-	int fd = memfd_new("message"), sock;
+	struct service pipe = { .path = path, .fd = -1 };
+	int fd = memfd_new("message");
 
 	if (fd == -1 || write_all(fd, sb_slice(&m->msg)) == -1)
 		die_sys(EX_OSERR, "unable to hold the message");
-	sock = pipeline_connect(path);
-	if (sock == -1) {
+	if (service_fd(&pipe) == -1) {
 		snprintf(v->text, sizeof(v->text), "%s: %s%s", path,
 		    strerror(errno), errno == EACCES ?
 		    " (only its group may submit)" : "");
 		return -1;
 	}
 	envelope(m, id);
-	if (m->env.over ||
-	    pipeline_submit(sock, sb_slice(&m->env), fd, WAIT_MS, v) == -1) {
+	if (m->env.over || pipeline_submit(&pipe, sb_slice(&m->env), fd, false,
+	    WAIT_MS, v) == -1) {
 		snprintf(v->text, sizeof(v->text), "no answer: %s",
 		    strerror(errno));
 		return -1;

@@ -285,6 +285,22 @@ answer(struct job *j, const struct queue_new *n, struct strbuf *out)
 	return job_accept(j, "2.0.0", "queued as %s", j->id);
 }
 
+/* Done again: what was queued before a process died stays as it is, and may
+ * have been sent. True if there is an answer. */
+static bool
+had(struct adder *a, struct job *j, struct strbuf *out, int *verdict)
+{
+	struct queue_new n = { .error = 0 };
+	int r = j->again ? queue_had(&a->queue, j->id) : 0;
+
+	if (r == 0)
+		return false;
+	if (r == -1)
+		n.error = errno;
+	*verdict = answer(j, &n, out);
+	return true;
+}
+
 static void
 run_batch(void *ctx, struct job **jobs, struct strbuf *out, int *verdict,
     size_t count)
@@ -298,6 +314,10 @@ run_batch(void *ctx, struct job **jobs, struct strbuf *out, int *verdict,
 	for (size_t i = 0; i < count; i++) {
 		sb_init(&w[i].head, LINES_MAX);
 		sb_init(&w[i].envelope, QUEUE_ENVELOPE_MAX);
+		if (had(a, jobs[i], &out[i], &verdict[i])) {
+			sb_printf(&ids, "%s ", jobs[i]->id);
+			continue;
+		}
 		verdict[i] = prepare(a, jobs[i], &w[i], &n[good]);
 		if (verdict[i] == 0)
 			who[good++] = i;

@@ -17,6 +17,7 @@
 #include "base/fdpass.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/rid.h"
 #include "base/tuple.h"
 #include "stage/submit.h"
 
@@ -26,13 +27,13 @@
 
 struct local {
 	struct run *r;
-	int pipeline;   /* run/local; -1 = not connected */
-	char *path;
+	struct service pipeline; /* run/local */
 };
 
 struct request {
 	struct tuple send;
 	uint64_t size, offset;
+	bool again;     /* an attempt was made before */
 	int msg;        /* memfd with the message alone */
 };
 
@@ -91,27 +92,6 @@ set(struct verdict *v, int code, const char *ecode, const char *text)
 	snprintf(v->text, sizeof(v->text), "%s", text);
 }
 
-/* Submit over the kept connection, once more over a new one. */
-static void
-submit(struct local *l, struct slice envelope, int msg, struct verdict *v)
-{
-	for (int tries = 0; tries < 2; tries++) {
-		if (l->pipeline == -1)
-			l->pipeline = pipeline_connect(l->path);
-		if (l->pipeline == -1)
-			break;
-		if (pipeline_submit(l->pipeline, envelope, msg, LOCAL_WAIT_MS,
-		    v) == 0)
-			return;
-		close(l->pipeline);
-		l->pipeline = -1;
-		if (errno == ETIMEDOUT)
-			break;
-	}
-	log_sys("unable to deliver by %s", l->path);
-	set(v, 451, "4.3.0", "local delivery is not possible now");
-}
-
 static void
 deliver(struct local *l, const struct request *q, struct slice addr,
     const char *id, struct conf_rcpt *to, struct arena *ar, struct verdict *v)
@@ -134,8 +114,11 @@ deliver(struct local *l, const struct request *q, struct slice addr,
 		put_rcpt(&env, addr, to->account, to->mailbox);
 	if (env.over)
 		set(v, 451, "4.3.0", "too many members");
-	else
-		submit(l, sb_slice(&env), q->msg, v);
+	else if (pipeline_submit(&l->pipeline, sb_slice(&env), q->msg,
+	    q->again, LOCAL_WAIT_MS, v) == -1) {
+		log_sys("unable to deliver by %s", l->pipeline.path);
+		set(v, 451, "4.3.0", "local delivery is not possible now");
+	}
 	sb_free(&env);
 }
 
@@ -189,6 +172,21 @@ put_result(struct strbuf *sb, struct slice addr, const struct verdict *v)
 	tuple_end(sb);
 }
 
+/*
+ * The id of a recipient's job is the same in each attempt, so that deliver(8)
+ * knows what a queue-run that was killed has not recorded: the entry's own for
+ * its first recipient, else one that begins like it.
+ */
+static void
+job_id(char id[RID_LEN + 1], struct slice entry, uint64_t n)
+{
+	if (n == 0)
+		memcpy(id, entry.p, RID_LEN);
+	else
+		rid_derive(id, entry, n);
+	id[RID_LEN] = '\0';
+}
+
 /* One request: 0, or -1 when queue-run has gone. */
 static int
 handle(struct local *l, int sock, struct slice text, int fd, struct arena *ar)
@@ -198,23 +196,25 @@ handle(struct local *l, int sock, struct slice text, int fd, struct arena *ar)
 	struct tuple t;
 	char id[RID_LEN + 1];
 	struct strbuf sb = STRBUF_INIT(PACKET_MAX);
-	bool first = true;
+	uint64_t n;
 	int r = 0;
 
 	tuple_reader_init(&rd, text);
 	if (tuple_next(&rd, ar, &q.send) != 1 ||
-	    slice_cstr(tuple_value(&q.send, "id"), id, sizeof(id)) == -1 ||
+	    !rid_ok(tuple_value(&q.send, "id")) ||
 	    tuple_u64(&q.send, "size", INT64_MAX, &q.size) == -1 ||
 	    tuple_u64(&q.send, "offset", INT64_MAX, &q.offset) == -1)
 		return -1;
+	q.again = tuple_has(&q.send, "again", "yes");
 	q.msg = copy_message(fd, q.offset, q.size);
 	while (r == 0 && tuple_next(&rd, ar, &t) == 1) {
 		struct slice addr = tuple_value(&t, "addr");
 		struct verdict v = { 0 };
 
-		if (!first)
-			rid_new(id);
-		first = false;
+		if (tuple_u64(&t, "n", UINT32_MAX, &n) == -1)
+			r = -1;
+		else
+			job_id(id, tuple_value(&q.send, "id"), n);
 		if (q.msg == -1)
 			set(&v, 452, "4.3.1", "no room for the message");
 		else
@@ -233,14 +233,14 @@ void
 local_worker(int sock, struct run *r)
 {
 	static char buf[PACKET_MAX];
-	struct local l = { .r = r, .pipeline = -1 };
+	char *path = xprintf("%s/run/local", r->root);
+	struct local l = { .r = r, .pipeline = { .path = path, .fd = -1 } };
 	struct arena ar = { 0 };
 	size_t n, fds;
 	int fd = -1;
 
 	signal(SIGTERM, SIG_DFL);
 	signal(SIGINT, SIG_DFL);
-	l.path = xprintf("%s/run/local", r->root);
 	while (fd_recv(sock, buf, sizeof(buf), &n, &fd, 1, &fds) == 1) {
 		(void)conf_refresh(r->conf);
 		if (fds != 1 || handle(&l, sock, slice_of(buf, n), fd, &ar) ==

@@ -142,10 +142,13 @@ put_request(struct strbuf *sb, const struct work *w)
 	tuple_putu(sb, "offset", (uint64_t)e->offset);
 	tuple_puts(sb, "body", e->eight_bit ? "8bitmime" : "7bit");
 	tuple_puts(sb, "smtputf8", utf8 ? "yes" : "no");
+	if (w->g->attempts > 1)
+		tuple_puts(sb, "again", "yes");
 	tuple_end(sb);
 	for (size_t i = 0; i < w->count; i++) {
 		tuple_begin(sb, "rcpt");
 		tuple_puts(sb, "addr", e->rcpt[w->asked[i]].addr);
+		tuple_putu(sb, "n", w->asked[i]);
 		tuple_end(sb);
 	}
 }

@@ -246,18 +246,15 @@ submit(struct session *s, struct sink *k, const char *id, struct verdict *v)
 	struct service *pipe =
 	    s->submission ? &s->srv->outbound : &s->srv->inbound;
 	struct strbuf e = STRBUF_INIT(JOB_ENVELOPE_MAX);
-	int fd = service_fd(pipe);
 	bool done = false;
 
 	put_envelope(s, id, k->size, &e);
-	if (fd == -1)
-		log_sys("unable to reach the pipeline at %s", pipe->path);
-	else if (e.over)
+	if (e.over)
 		log_error("envelope of %s is too large", id);
-	else if (pipeline_submit(fd, sb_slice(&e), k->fd, VERDICT_MS, v) == -1) {
+	else if (pipeline_submit(pipe, sb_slice(&e), k->fd, false, VERDICT_MS,
+	    v) == -1)
 		log_sys("no verdict on %s from %s", id, pipe->path);
-		service_close(pipe);
-	} else
+	else
 		done = true;
 	sb_free(&e);
 	return done;

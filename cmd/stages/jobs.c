@@ -38,6 +38,7 @@ struct entry {
 	int fd[JOB_FDS];
 	int64_t since;
 	unsigned deaths;
+	bool again; /* the client has asked before, of us or who was before us */
 };
 
 struct jobs {
@@ -181,7 +182,7 @@ dispatch(struct jobs *js, struct entry *e, size_t stage)
 	struct pool *pool = js->pipe->pool[stage];
 	char text[64 + RID_LEN];
 	int n = snprintf(text, sizeof(text), "job id=%s slot=%u%s\n", e->id,
-	    e->serial, e->deaths != 0 ? " again=yes" : "");
+	    e->serial, e->again || e->deaths != 0 ? " again=yes" : "");
 
 	/* Who starts and reaps the workers must not wait for them. */
 	if (fd_send_now(pool->in[1], slice_of(text, (size_t)n), e->fd,
@@ -301,7 +302,8 @@ packet_id(struct slice text, const char *type, struct tuple *t,
 }
 
 static void
-enter(struct jobs *js, int client, const char *id, const int fds[2], uid_t uid)
+enter(struct jobs *js, int client, const char *id, bool again,
+    const int fds[2], uid_t uid)
 {
 	struct entry *e = new_entry(js);
 
@@ -312,6 +314,7 @@ enter(struct jobs *js, int client, const char *id, const int fds[2], uid_t uid)
 	}
 	memcpy(e->id, id, sizeof(e->id));
 	e->client = client;
+	e->again = again;
 	if (copy_envelope(js, e, fds[0], uid) == 0 &&
 	    take_message(js, e, fds[1]) == 0 &&
 	    (e->fd[PARTS] = memfd_new("parts")) != -1 &&
@@ -339,7 +342,7 @@ jobs_enter(struct jobs *js, int client)
 		return got == -1 && (errno == EAGAIN || errno == EPROTO);
 	if (count == 2 && unix_peer_uid(client, &uid) == 0 &&
 	    packet_id(slice_of(buf, n), "job", &t, &a, id)) {
-		enter(js, client, id, fds, uid);
+		enter(js, client, id, tuple_has(&t, "again", "yes"), fds, uid);
 		good = true;
 	}
 	fds_close(fds, count);

@@ -36,6 +36,21 @@ rid_new(char id[RID_LEN + 1])
 	id[RID_LEN] = '\0';
 }
 
+void
+rid_derive(char to[RID_LEN + 1], struct slice id, uint64_t n)
+{
+	uint64_t h = 14695981039346656037u; /* FNV-1a */
+
+	for (size_t i = 0; i < id.n; i++)
+		h = (h ^ id.p[i]) * 1099511628211u;
+	for (int i = 0; i < 8; i++)
+		h = (h ^ (n >> 8 * i & 0xff)) * 1099511628211u;
+	for (size_t i = 0; i < RID_LEN; i++)
+		to[i] = i < RID_LEN / 2 ? (char)id.p[i] :
+		    digits[h >> 5 * (i - RID_LEN / 2) & 31];
+	to[RID_LEN] = '\0';
+}
+
 bool
 rid_ok(struct slice s)
 {

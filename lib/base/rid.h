@@ -8,6 +8,7 @@
 #define BASE_RID_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/slice.h"
 
@@ -15,6 +16,9 @@
 
 /* Fill id with RID_LEN characters and a NUL. */
 void rid_new(char id[RID_LEN + 1]);
+/* Another id that is the same for the same id and number; it begins with half
+ * of the first, so that both are found together. */
+void rid_derive(char to[RID_LEN + 1], struct slice id, uint64_t n);
 /* What rid_new() could have made; ids from outside are checked with this. */
 bool rid_ok(struct slice s);
 

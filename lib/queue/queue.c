@@ -15,6 +15,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/tuple.h"
 
 /* How long queue_ring() waits when queue-run is behind with its bell. */
 #define RING_MS 50
@@ -362,6 +363,46 @@ out:
 	(void)lock(q, LOCK_UN);
 	sb_free(&out);
 	errno = e;
+	return r;
+}
+
+/* Does any of these records name the entry? */
+static bool
+has_id(struct slice records, const char *id)
+{
+	struct arena ar = { 0 };
+	struct tuple_reader rd;
+	struct tuple rec;
+	bool found = false;
+	int r;
+
+	tuple_reader_init(&rd, records);
+	while (!found && (r = tuple_next(&rd, &ar, &rec)) != 0) {
+		found = r == 1 && tuple_has(&rec, "id", id);
+		arena_reset(&ar);
+	}
+	arena_free(&ar);
+	return found;
+}
+
+int
+queue_had(struct queue *q, const char *id)
+{
+	struct strbuf sb = STRBUF_INIT(SIZE_MAX / 2);
+	int r, fd = queue_job_open(q, id);
+
+	if (fd != -1) {
+		close(fd);
+		return 1;
+	}
+	if (errno != ENOENT)
+		return -1;
+	/* An entry ends with a record before its file is removed. */
+	q->seen = 0;
+	r = queue_read(q, &sb);
+	if (r == 0)
+		r = has_id(sb_slice(&sb), id);
+	sb_free(&sb);
 	return r;
 }
 

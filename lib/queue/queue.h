@@ -58,11 +58,18 @@ struct queue_new {
 /*
  * Add entries: each file is written and fsynced, all are renamed, the
  * directory is fsynced once. An entry whose error is 0 survives a crash; for
- * the others nothing is left behind. Adding an id again replaces the entry
- * with the same bytes, so a caller may repeat what it did not hear back from.
+ * the others nothing is left behind. Adding an id that is in the queue
+ * replaces the entry with the same bytes.
  */
 void queue_add(struct queue *q, struct queue_new *entries, size_t count);
 
+/*
+ * Was an entry with this id added lately? It is in the queue, or the journal
+ * says that it was: 1, 0, or -1 with errno. For a caller that repeats what it
+ * did not hear back from.
+ */
+int queue_had(struct queue *q, const char *id)
+    __attribute__((warn_unused_result));
 /* Open an entry for reading: descriptor, or -1 (ENOENT: gone). */
 int queue_job_open(const struct queue *q, const char *id)
     __attribute__((warn_unused_result));

@@ -39,7 +39,7 @@ struct job {
 	const struct job *whole; /* -R: all that the case has, also the stage's
 	                            own lines and later ones; else NULL */
 	struct arena *arena; /* reset after the job */
-	bool again;      /* a worker died with it: it may have been done */
+	bool again;      /* a process died with it: it may have been done */
 	bool verbose;    /* -v: explain each step on stderr */
 	bool unfavourable; /* set by the stage: exit 1 in the face for people */
 	struct strbuf reply; /* set by job_refuse() or job_accept() */

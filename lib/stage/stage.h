@@ -23,7 +23,8 @@
  *              stage's, fd 3 where replies go; see below.
  *
  * Worker packets. Text: one tuple line "job id=ID slot=N", with again=yes if
- * a worker of this stage died while it held the job. Descriptors:
+ * the job may have been done before: a worker died while it held it, or its
+ * client lost an earlier pipeline (submit.h). Descriptors:
  * envelope, message (read-only), parts. A worker checks that the envelope
  * holds only types of earlier programs ($PNEU_TYPES; `dns' belongs to several,
  * each with its own by=), appends its lines with

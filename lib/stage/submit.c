@@ -14,11 +14,8 @@
 
 #include <unistd.h>
 
-int
-pipeline_connect(const char *path)
-{
-	return unix_connect(path);
-}
+/* How often a pipeline that went away is looked for. */
+#define BACK_STEP_MS 20
 
 /* The id of the job record that starts the envelope. */
 static int
@@ -67,10 +64,12 @@ parse_verdict(struct slice text, const char *id, struct verdict *v)
 }
 
 static int
-send_job(int sock, const char *id, struct slice envelope, int msg_fd)
+send_job(int sock, const char *id, bool again, struct slice envelope,
+    int msg_fd)
 {
-	char text[32 + RID_LEN];
-	int n = snprintf(text, sizeof(text), "job id=%s\n", id);
+	char text[64 + RID_LEN];
+	int n = snprintf(text, sizeof(text), "job id=%s%s\n", id,
+	    again ? " again=yes" : "");
 	int fds[2] = { memfd_new("envelope"), msg_fd };
 	int e, r;
 
@@ -85,19 +84,13 @@ send_job(int sock, const char *id, struct slice envelope, int msg_fd)
 	return r;
 }
 
-int
-pipeline_submit(int sock, struct slice envelope, int msg_fd, int wait_ms,
-    struct verdict *v)
+static int
+hear(int sock, const char *id, int64_t deadline, struct verdict *v)
 {
-	char id[RID_LEN + 1], buf[2048];
-	int64_t deadline = clock_ms() + wait_ms;
+	char buf[2048];
 	size_t n, count;
-	int got;
+	int got = poll_until(sock, POLLIN, deadline);
 
-	if (envelope_id(envelope, id) == -1 ||
-	    send_job(sock, id, envelope, msg_fd) == -1)
-		return -1;
-	got = poll_until(sock, POLLIN, deadline);
 	if (got <= 0) {
 		if (got == 0)
 			errno = ETIMEDOUT;
@@ -110,4 +103,59 @@ pipeline_submit(int sock, struct slice envelope, int msg_fd, int wait_ms,
 		return -1;
 	}
 	return parse_verdict(slice_of(buf, n), id, v);
+}
+
+/* Once; *sent if the pipeline may have taken it. */
+static int
+ask(struct service *pipe, const char *id, bool again, struct slice envelope,
+    int msg_fd, int64_t deadline, struct verdict *v, bool *sent)
+{
+	int e, sock = service_fd(pipe);
+
+	if (sock == -1)
+		return -1;
+	if (send_job(sock, id, again, envelope, msg_fd) == 0) {
+		*sent = true;
+		if (hear(sock, id, deadline, v) == 0)
+			return 0;
+	}
+	e = errno;
+	service_close(pipe);
+	errno = e;
+	return -1;
+}
+
+static bool
+is_gone(int error)
+{
+	return error == EPIPE || error == ECONNRESET ||
+	    error == ECONNREFUSED || error == ENOENT;
+}
+
+int
+pipeline_submit(struct service *pipe, struct slice envelope, int msg_fd,
+    bool again, int wait_ms, struct verdict *v)
+{
+	char id[RID_LEN + 1];
+	int64_t deadline = clock_ms() + wait_ms, back = 0;
+	bool sent = false;
+
+	if (envelope_id(envelope, id) == -1)
+		return -1;
+	for (;;) {
+		bool now = false;
+
+		if (ask(pipe, id, again || sent, envelope, msg_fd, deadline, v,
+		    &now) == 0)
+			return 0;
+		/* Who has never had the job need not be waited for. */
+		if (!is_gone(errno) || (!now && !sent))
+			return -1;
+		if (now)
+			back = clock_ms() + PIPELINE_BACK_MS;
+		sent = true;
+		if (clock_ms() >= back || clock_ms() >= deadline)
+			return -1;
+		poll(NULL, 0, BACK_STEP_MS);
+	}
 }

@@ -271,8 +271,8 @@ static void
 pass_on(struct held *h)
 {
 	char text[64 + RID_LEN];
-	int n = snprintf(text, sizeof(text), "job id=%s slot=%llu\n",
-	    h->id, (unsigned long long)h->slot);
+	int n = snprintf(text, sizeof(text), "job id=%s slot=%llu%s\n",
+	    h->id, (unsigned long long)h->slot, h->again ? " again=yes" : "");
 
 	if (fd_send(FD_OUT, slice_of(text, (size_t)n), h->fd, JOB_FDS) == -1)
 		die_sys(EXIT_TEMP, "unable to pass job %s on", h->id);

@@ -110,8 +110,13 @@ append_made(struct account *a, uint32_t box, struct slice mark,
 	struct message *list;
 	size_t count = 0;
 	uint32_t first;
+	struct wtx w;
 	int r;
 
+	/* A process that is being killed may still be in its commit. */
+	if (wtx_begin(a, &w) == -1)
+		return -1;
+	wtx_abort(&w);
 	if (mailbox_sync(a, box) == -1 ||
 	    (r = mailbox_get(a, box, ar, &mb)) == -1)
 		return -1;

@@ -26,7 +26,8 @@ inbox() { printf '%s\n' "$ROOT"/mail/pneu/Maildir/new "$ROOT"/mail/pneu/Maildir/
 doubt=0
 # burst in the background, VICTIM killed again and again until it is done.
 # $1: what to kill: a function that prints pids. $2: text. $3: seconds between
-# kills. $4: messages on their way at a time.
+# kills. $4: messages of which each kill may leave one there although it was
+# refused for now: stages(8), BUGS: what two workers in a row have died with.
 kill_run() {
 	"$here/burst" 127.0.0.1 "$SMTP" a@example.net pneu@localhost 200 8 \
 	    >>"$TMP/burst" 2>"$TMP/burst.err" &
@@ -45,8 +46,7 @@ kill_run() {
 	    tail -n 3 "$TMP/burst.err" "$ROOT"/log/*/current | sed 's/^/# /'
 	[ $kills -gt 0 ]
 	ok $? "$2: something was killed"
-	# stages(8), BUGS: what was committed and not yet answered.
-	doubt=$((doubt + rounds * ${4:-8}))
+	doubt=$((doubt + rounds * ${4:-0}))
 	# shellcheck disable=SC2046 # directories without blanks
 	"$here/burst-check" -m $doubt "$TMP/burst" $(inbox) >"$TMP/check"
 	ok $? "$2: $(tail -n 1 "$TMP/check")" || head -n 20 "$TMP/check" | sed 's/^/# /'
@@ -69,11 +69,11 @@ all() {
 		service_pids $s
 	done
 }
-kill_run smtp_listen smtp-listen 0.4 0
-kill_run smtp_serve smtp-serve 0.1 0
+kill_run smtp_listen smtp-listen 0.4
+kill_run smtp_serve smtp-serve 0.1
 kill_run stages stages 0.8
-kill_run worker 'a worker' 0.1
-kill_run deliver deliver 0.2
+kill_run worker 'a worker' 0.1 8
+kill_run deliver deliver 0.2 8
 kill_run all 'all at once' 1.5
 
 # And after all that it works as before, with no hand.

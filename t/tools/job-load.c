@@ -22,6 +22,8 @@ static const char *from = "a@example.net";
 static const char *rcpt = "addr=b@example.org account=b";
 static const char *account; /* as whom it is submitted */
 static size_t bytes = 1024;
+static const char *given; /* id of the job */
+static bool again;
 static int verbose;
 
 static int
@@ -41,7 +43,7 @@ message(void)
 }
 
 static void
-one(int sock, unsigned codes[600])
+one(struct service *pipe, unsigned codes[600])
 {
 	struct strbuf env = STRBUF_INIT(65536);
 	struct verdict v;
@@ -49,6 +51,8 @@ one(int sock, unsigned codes[600])
 	int fd = message();
 
 	rid_new(id);
+	if (given != NULL && slice_cstr(slice_str(given), id, sizeof(id)) == -1)
+		die(EXIT_PERM, "bad id");
 	sb_printf(&env, "job id=%s size=%zu time=%lld body=7bit smtputf8=no\n"
 	    "client ip=192.0.2.1 port=1 helo=x.example service=smtp\n",
 	    id, bytes, (long long)clock_unix());
@@ -56,7 +60,7 @@ one(int sock, unsigned codes[600])
 		sb_printf(&env, "auth account=%s login=%s mech=PLAIN\n",
 		    account, from);
 	sb_printf(&env, "from addr=%s\nrcpt %s\n", from, rcpt);
-	if (pipeline_submit(sock, sb_slice(&env), fd, 60000, &v) == -1)
+	if (pipeline_submit(pipe, sb_slice(&env), fd, again, 60000, &v) == -1)
 		die_sys(EXIT_TEMP, "submit");
 	if (verbose)
 		printf("reply code=%d ecode=%s text=\"%s\" id=%s\n", v.code,
@@ -74,10 +78,12 @@ main(int argc, char **argv)
 	int64_t t0;
 	double s;
 
-	prog_start(argc, argv, "[-v] [-n jobs] [-c connections] [-s bytes] "
+	prog_start(argc, argv, "[-Av] [-i id] [-n jobs] [-c connections] [-s bytes] "
 	    "[-f from] [-r rcpt] [-a account] socket", "give jobs to a pipeline", "none");
-	while ((ch = getopt(argc, argv, "vn:c:s:f:r:a:")) != -1)
+	while ((ch = getopt(argc, argv, "Ai:vn:c:s:f:r:a:")) != -1)
 		switch (ch) {
+		case 'A': again = true; break;
+		case 'i': given = optarg; break;
 		case 'v': verbose = 1; break;
 		case 'n': jobs = (unsigned)atoi(optarg); break;
 		case 'c': conns = (unsigned)atoi(optarg); break;
@@ -91,15 +97,12 @@ main(int argc, char **argv)
 		usage();
 	t0 = clock_unix_us();
 	for (unsigned c = 0; c < conns; c++) {
-		int sock;
+		struct service pipe = { .path = argv[optind], .fd = -1 };
 
 		if (fork() != 0)
 			continue;
-		sock = pipeline_connect(argv[optind]);
-		if (sock == -1)
-			die_sys(EXIT_TEMP, "connect %s", argv[optind]);
 		for (unsigned i = c; i < jobs; i += conns)
-			one(sock, codes);
+			one(&pipe, codes);
 		fflush(stdout);
 		_exit(write(fd[1], codes, sizeof(codes)) == sizeof(codes) ?
 		    0 : EXIT_TEMP);
