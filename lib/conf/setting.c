@@ -5,6 +5,7 @@
 
 #include "addr/addr.h"
 #include "base/alloc.h"
+#include "dns/dnsxl.h"
 
 /* A limit that only keeps nonsense out. */
 #define MANY 1000000
@@ -68,6 +69,10 @@ const struct setting settings[] = {
 	    "list" },
 	{ "host", "received-spf", SET_BOOL, 0, "no", 0, 0, NULL,
 	    "put Received-SPF fields in front of mail that is delivered" },
+	{ "host", "dnsbl", SET_LIST, SET_REPEAT, NULL, 0, 0, NULL,
+	    "list of bad addresses in the DNS that dnsbl-check asks" },
+	{ "host", "dnswl", SET_LIST, SET_REPEAT, NULL, 0, 0, NULL,
+	    "list of good addresses" },
 	{ "host", "case-days", SET_NUMBER, 0, "14", 0, 3650, NULL,
 	    "days for which the envelopes of judged messages are kept" },
 	{ "host", "case-size", SET_SIZE, 0, "1g", 1024 * 1024, UINT64_MAX >> 1,
@@ -208,7 +213,7 @@ setting_type_name(enum setting_type t)
 	static const char *const names[] = {
 		"text", "name", "yes|no", "number", "size", "time", "times",
 		"choice", "domain", "address", "@domain", "ip", "server",
-		"refusal", "fields", "senders"
+		"refusal", "fields", "senders", "list"
 	};
 
 	return names[t];
@@ -549,6 +554,21 @@ senders_normal(struct slice v, struct arena *ar, struct slice *out)
 	return error;
 }
 
+static const char *
+list_normal(struct slice v, struct arena *ar, struct slice *out)
+{
+	struct strbuf sb = STRBUF_INIT(1024);
+	struct dnsxl list;
+	const char *wrong = dnsxl_parse(v, ar, &list);
+
+	if (wrong == NULL) {
+		dnsxl_format(&sb, &list);
+		*out = arena_copy(ar, sb_slice(&sb));
+	}
+	sb_free(&sb);
+	return wrong;
+}
+
 const char *
 setting_normal(const struct setting *s, struct slice v, struct arena *ar,
     struct slice *out)
@@ -591,6 +611,8 @@ setting_normal(const struct setting *s, struct slice v, struct arena *ar,
 		return ip_normal(v, ar, out);
 	case SET_SERVER:
 		return server_check(v);
+	case SET_LIST:
+		return list_normal(v, ar, out);
 	case SET_REFUSAL:
 		return refusal_check(s, v);
 	case SET_FIELDS:

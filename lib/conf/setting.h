@@ -34,6 +34,7 @@ enum setting_type {
 	SET_REFUSAL, /* "550 text" or "421 text" */
 	SET_FIELDS,  /* a choice, or names of header fields by commas */
 	SET_SENDERS, /* local@domain, @domain, @*.domain by commas -> canonical */
+	SET_LIST,    /* zone, or zone/127.0.0.2,127.0.0.4-127.0.0.7: dnsxl.h */
 };
 
 enum setting_flags {
