@@ -322,7 +322,10 @@ dkim_sign(const struct dkim_signer *s, struct dkim_message *m,
 
 	*what = (struct dkim_signed){ 0 };
 	*error = NULL;
-	if (!choose_names(s, m, &names, &over))
+	if (m->from_fields != 1)
+		*error = m->from_fields == 0 ? "no From field" :
+		    "two From fields";
+	else if (!choose_names(s, m, &names, &over))
 		*error = "too many fields to sign";
 	else if (!body_hash(m, s->body))
 		*error = "out of memory";

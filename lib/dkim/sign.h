@@ -47,7 +47,8 @@ int dkim_message_read(struct slice added, struct slice msg, struct arena *ar,
 /*
  * Append "DKIM-Signature: ..." to out, folded with CRLF HTAB at 76 columns,
  * without a line end after it. identity is i=, an address or "@domain"; now is
- * t=. 0, or -1 with *error a constant: too many fields, OpenSSL failed.
+ * t=. 0, or -1 with *error a constant: not one From field, too many fields,
+ * OpenSSL failed.
  */
 int dkim_sign(const struct dkim_signer *s, struct dkim_message *m,
     struct slice identity, int64_t now, struct arena *ar, struct strbuf *out,
