@@ -1,7 +1,8 @@
 /*
  * dkim-verify - verify a message's DKIM signatures (RFC 6376, 8301, 8463)
- * usage   dkim-verify [-dvw] [-C root] [-s server]
- * fd 0    a job or a bare message; with -w, a SOCK_SEQPACKET socket of jobs
+ * usage   dkim-verify [-Rdvw] [-C root] [-s server]
+ * fd 0    a job or a bare message; with -w, a SOCK_SEQPACKET socket of jobs;
+ *         with -R, the envelope of a case
  * fd 1    the job with a dkim line for each signature, or those lines alone
  * exit    0 a signature passes, 1 none does; 100 usage, 111 temporary; as a
  *         filter 0 whatever the results
@@ -14,6 +15,7 @@
 #include "base/file.h"
 #include "conf/conf.h"
 #include "dkim/explain.h"
+#include "dkim/record.h"
 #include "stage/stage.h"
 #include "resolver.h"
 
@@ -48,6 +50,27 @@ put_result(struct strbuf *out, const struct dkim_result *r)
 	tuple_end(out);
 }
 
+/* What the message says, or with -R what the case says that it said. */
+static void
+gather(const struct verifier *v, const struct job *j, struct dkim_gathered *g)
+{
+	const struct tuple *bad = NULL;
+
+	if (j->whole == NULL) {
+		dkim_gather(j->msg, v->psl, j->arena, g);
+		return;
+	}
+	switch (dkim_record_get(j->whole->rec, j->whole->count, j->arena, g,
+	    &bad)) {
+	case 0:
+		die(EXIT_PERM, "no dkim-sig record in the case: it did not "
+		    "come by dkim-verify");
+	case -1:
+		die(EXIT_PERM, "bad dkim-sig record in line %u of the case",
+		    bad->line);
+	}
+}
+
 static int
 run(void *ctx, struct job *j, struct strbuf *out)
 {
@@ -66,8 +89,9 @@ run(void *ctx, struct job *j, struct strbuf *out)
 	size_t n;
 
 	resolver_job(v->dns, j, DNS_DKIM, &budget);
-	dkim_gather(j->msg, v->psl, j->arena, g);
+	gather(v, j, g);
 	n = dkim_judge(&judge, g, result);
+	dkim_record_put(g, out);
 	j->unfavourable = true;
 	for (size_t i = 0; i < n; i++) {
 		put_result(out, &result[i]);
@@ -99,29 +123,31 @@ learn(struct verifier *v, const char *root)
 int
 main(int argc, char **argv)
 {
-	struct stage s = { .name = "dkim-verify", .types = "dkim,dns",
-		.quiet = "dns", .run = run, .skip_parts = true };
+	struct stage s = { .name = "dkim-verify", .types = "dkim,dkim-sig,dns",
+		.quiet = "dkim-sig,dns", .run = run, .skip_parts = true };
 	struct verifier v = { .dns = NULL };
 	struct stage_opts o = { 0 };
 	const char *servers = NULL, *root = NULL;
 	int ch;
 
-	prog_start(argc, argv, "[-dvw] [-C root] [-s server]",
+	prog_start(argc, argv, "[-Rdvw] [-C root] [-s server]",
 	    "verify a message's DKIM signatures",
 	    "files: none; network: DNS to the resolver");
-	while ((ch = getopt(argc, argv, "C:ds:" STAGE_OPTS)) != -1)
+	while ((ch = getopt(argc, argv, "C:Rds:" STAGE_OPTS)) != -1)
 		switch (ch) {
 		case 'C': root = optarg; break;
+		case 'R': o.replay = true; break;
 		case 'd': v.detail = o.verbose = true; break;
 		case 's': servers = optarg; break;
 		default:
 			if (!stage_option(&o, ch, optarg))
 				usage();
 		}
-	if (argc != optind || o.no_message)
+	if (argc != optind || o.no_message ||
+	    (o.replay && (o.given || o.worker)))
 		usage();
 	s.ctx = &v;
 	learn(&v, conf_root(root));
-	v.dns = resolver_begin(servers, root);
+	v.dns = o.replay ? resolver_replay() : resolver_begin(servers, root);
 	return stage_main(&s, &o);
 }

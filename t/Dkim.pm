@@ -11,7 +11,7 @@ use MIME::Base64 qw(encode_base64);
 my $dir = tempdir('pneu-keys.XXXXXX', TMPDIR => 1, CLEANUP => 1);
 my $keys = 0;
 
-sub slurp { open my $h, '<:raw', $_[0] or die "$_[0]: $!"; local $/; <$h> }
+sub slurp { open my $h, '<:raw', $_[0] or die "$_[0]: $!"; local $/; scalar(<$h>) // '' }
 sub spew { open my $h, '>:raw', $_[0] or die "$_[0]: $!"; print $h $_[1] }
 sub der { # public key, DER
 	my ($pem, @how) = @_;
@@ -70,6 +70,24 @@ sub run {
 	system('sh', '-c', 'o=$1; shift; exec "$@" <"$o/in" >"$o/out" 2>"$o/err"',
 	    'sh', $dir, @cmd);
 	(slurp("$dir/out"), slurp("$dir/err"), $? & 127 ? -($? & 127) : $? >> 8) }
+
+# dkim-verify: the lines that people see; the same in each face, also from the
+# case without the message: else '' and why. now: when the message came.
+sub verify {
+	my ($msg, $at, $now, @opts) = @_;
+	my $bin = "$ENV{PNEU_BIN}/dkim-verify";
+	$now //= time;
+	my $job = "job id=abcdefghijklmnop size=" . length($msg) . " time=$now\n\n";
+	my ($out, $err, $code) = run($job . $msg, $bin, '-s', $at, @opts);
+	return ('', "exit $code: $err") if $code != 0;
+	my ($env) = $out =~ /\A(.*?\n)\n/s;
+	return ('', 'message changed') if substr($out, length($env) + 1) ne $msg;
+	my $lines = join '', $env =~ /^(dkim .*\n)/mg;
+	my ($again, $why, $other) = run($env, $bin, '-R', @opts);
+	return ('', "from the case:\n${again}not\n$lines$why") if $again ne $lines;
+	my $pass = $lines =~ /^dkim result=pass/m ? 0 : 1;
+	return ('', "exit $other") if $other != $pass;
+	($lines, $env, $pass) }
 
 sub relax { my ($t) = @_; $t =~ s/\r\n(?=[ \t])//g; $t =~ s/[ \t]+/ /g; $t }
 sub canon_field { my ($how, $f) = @_;

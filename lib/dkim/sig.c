@@ -245,7 +245,7 @@ dkim_sig_parse(const struct field *f, struct arena *ar, struct dkim_sig *sig,
 
 	*sig = (struct dkim_sig){ .raw = f->raw, .length = DKIM_NO_LENGTH,
 		.made = -1, .expires = -1 };
-	*error = f->raw.n > DKIM_FIELD_MAX ? "signature over 8 KiB" :
+	*error = f->raw.n > DKIM_FIELD_MAX ? DKIM_TOO_LONG :
 	    collect(f->value, v);
 	if (*error == NULL)
 		*error = read_tags(v, ar, sig);

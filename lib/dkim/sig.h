@@ -23,6 +23,7 @@
 /* Octets of a DKIM-Signature field. With RSA of 8192 bits and 100 names one
  * has 3,000; more is refused, so that a case file stays small. */
 #define DKIM_FIELD_MAX ((size_t)8192)
+#define DKIM_TOO_LONG "signature over 8 KiB"
 /* l= of no signature is that long. */
 #define DKIM_NO_LENGTH UINT64_MAX
 

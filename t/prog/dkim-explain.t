@@ -60,7 +60,10 @@ sub try_one { my ($name, $m, $result, $why) = @_;
 	my ($out, $got, $err) = verdict($m);
 	my ($is) = $out =~ /^dkim result=(\w+)/;
 	$cases++;
-	ok $is eq $result && $got =~ $why, $name or diag "$out$got\n$err" }
+	# The same without -v, in a job, and from the case.
+	my ($lines, $also) = Dkim::verify($m, $at);
+	ok $is eq $result && $got =~ $why && $lines eq $out, $name or
+	    diag "$out$got\n$err$lines$also" }
 
 # Changes of the header.
 my @header = (
