@@ -228,6 +228,41 @@ any(const struct dmarc_identity *ids, size_t count, enum dmarc_state state,
 	return false;
 }
 
+static void
+spf_failure(struct strbuf *sb, const struct dmarc_identity *id)
+{
+	if (slice_eqs(id->result, "none"))
+		sb_printf(sb, "%.*s has no SPF record", SLICE_ARG(id->domain));
+	else if (slice_eqs(id->result, "permerror"))
+		sb_printf(sb, "the SPF record of %.*s is in error",
+		    SLICE_ARG(id->domain));
+	else
+		sb_printf(sb, "the message was forwarded or sent by a host "
+		    "that the SPF record of %.*s does not name",
+		    SLICE_ARG(id->domain));
+}
+
+/* Neither SPF nor DKIM passed for anybody. */
+static void
+nothing_verified(struct strbuf *sb, const struct dmarc_identity *ids,
+    size_t count)
+{
+	const struct dmarc_identity *spf = NULL;
+	size_t signatures = 0;
+
+	for (size_t i = 0; i < count; i++)
+		if (ids[i].spf)
+			spf = &ids[i];
+		else
+			signatures++;
+	if (spf != NULL)
+		spf_failure(sb, spf);
+	else
+		sb_puts(sb, "SPF was not checked");
+	sb_puts(sb, signatures > 0 ? ", and no DKIM signature is valid" :
+	    ", and there is no DKIM signature");
+}
+
 /* Why nothing speaks for From. */
 static void
 nothing_aligned(struct strbuf *sb, struct slice domain,
@@ -240,9 +275,7 @@ nothing_aligned(struct strbuf *sb, struct slice domain,
 		sb_puts(sb, "nothing was checked before: there is no spf and "
 		    "no dkim line; let spf-check and dkim-verify run first");
 	else if (!any(ids, count, DMARC_ID_PASSED, false))
-		sb_printf(sb, "the message was forwarded or sent by a host "
-		    "that the sender's SPF record does not name, and no DKIM "
-		    "signature of %.*s survived", SLICE_ARG(domain));
+		nothing_verified(sb, ids, count);
 	else {
 		name_them(sb, ids, count, DMARC_ID_PASSED, false);
 		if (any(ids, count, DMARC_ID_PASSED, true))

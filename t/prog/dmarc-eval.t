@@ -69,6 +69,18 @@ txt() { printf 'rr name=_dmarc.%s type=TXT value="%s"\n' "$1" "$2"; }
 	echo 'act name=_dmarc.dead.test do=servfail'
 	echo 'act name=_dmarc.lame.reject.test do=servfail'
 	echo 'act name=_dmarc.slow.test do=bogus'
+	# where reports go
+	txt report.test 'v=DMARC1; p=reject; sp=none; rua=mailto:a@report.test, mailto:b@mail.report.test!10m, mailto:c@third.test; ruf=mailto:d@fourth.test'
+	consent() { printf 'rr name=%s._report._dmarc.%s type=TXT value="%s"\n' "$@"; }
+	consent report.test third.test 'v=DMARC1'
+	consent report.test fourth.test 'v=DMARC1; rua=mailto:x@else.test; ruf=mailto:e@fourth.test'
+	txt refuse.test 'v=DMARC1; p=none; rua=mailto:a@nothing.test, mailto:b@away.test,mailto:c@text.test,mailto:d%%40x@third.test,https://report.test/r,mailto:nobody,mailto:e@third.test?subject=x'
+	consent refuse.test away.test 'v=DMARC1; rua=mailto:x@victim.test'
+	consent refuse.test text.test 'yes'
+	consent refuse.test third.test 'v=DMARC1;'
+	txt doubts.test 'v=DMARC1; p=none; rua=mailto:a@fifth.test'
+	echo 'act name=doubts.test._report._dmarc.fifth.test do=servfail'
+	txt quiet.test 'v=DMARC1; p=none'
 } >"$tmp/zone"
 dns_fake "$tmp/zone" -a -l "$tmp/log"
 
@@ -162,4 +174,115 @@ ok $? '-q'
 [ $? -eq 1 ]; ok $? '-q: none'
 "$dmarc" -s "$dns_server" -q dead.test >"$tmp/out" 2>&1
 [ $? -eq 111 ]; ok $? '-q: the DNS does not say'
+
+# The face for people: a bare message.
+bare() { # STATUS NAME FROM-FIELD OPTION ...
+	want=$1 name=$2 field=$3
+	shift 3
+	printf '%b\nSubject: x\n\nx\n' "$field" |
+	    "$dmarc" -s "$dns_server" "$@" >"$tmp/out" 2>"$tmp/err"
+	[ $? -eq "$want" ]; ok $? "bare message: $name"
+}
+line() { grep -qE -- "$1" "$tmp/out"; ok $? "$2"; }
+bare 1 'nothing was checked' 'From: a@reject.test' -v
+line '^dmarc result=fail domain=reject.test .*disposition=reject' 'the line'
+[ "$(wc -l <"$tmp/out")" -eq 1 ]; ok $? 'and no other'
+grep -q '^because check=dmarc result=fail text="p=reject of reject.test applies: nothing was checked before' "$tmp/err"
+ok $? 'which is said'
+bare 0 'no record' 'From: a@nothing.test' -i 192.0.2.7 -f a@b.test -H x
+bare 1 'two From fields' 'From: a@reject.test\nFrom: b@reject.test'
+line '^dmarc result=permerror disposition=reject .*several From fields' 'permerror'
+bare 1 'two domains' 'From: a@reject.test, b@none.test'
+line 'result=permerror .*different domains' 'permerror'
+bare 1 'two addresses of one domain' 'From: a@reject.test, b@reject.test'
+line 'result=fail domain=reject.test' 'are judged by it'
+bare 1 'no From' 'To: a@reject.test'
+line 'result=permerror .*there is no From field' 'permerror'
+
+# Why: the sentence names the cause.
+because() { # NAME PATTERN FROM-DOMAIN [LINE ...]
+	name=$1 pattern=$2
+	shift 2
+	from=$1
+	shift
+	job "$from" bounce@other.test "$@" |
+	    "$dmarc" -v -s "$dns_server" 2>&1 >/dev/null | grep ^because >"$tmp/out"
+	[ "$(wc -l <"$tmp/out")" -eq 1 ] && grep -q -- "$pattern" "$tmp/out"
+	ok $? "because: $name"
+}
+because 'forwarded' 'result=fail .*forwarded or sent by a host that the SPF record of other.test does not name, and there is no DKIM signature.*sign it with DKIM as reject.test' reject.test "$(spf other.test fail)"
+because 'no SPF record' 'other.test has no SPF record, and no DKIM signature is valid' reject.test "$(spf other.test none)" "$(dkim reject.test fail)"
+because 'sp' 'text="sp=none of quar.test applies to news.quar.test' news.quar.test "$(spf other.test fail)"
+because 'np' 'np=reject of np.test applies to no.np.test, which does not exist' no.np.test "$(spf other.test fail)"
+because 't=y' 'p=reject of try.test applies; t=y lowers it to quarantine' try.test "$(spf other.test fail)"
+because 'not aligned' 'SPF for other.test and DKIM for evil.test passed, but that does not belong to reject.test' reject.test "$(spf other.test pass)" "$(dkim evil.test pass)"
+because 'strict' 'DKIM for a.strict.test passed, but strict alignment is asked for: only strict.test itself' strict.test "$(dkim a.strict.test pass)"
+because 'pass' 'result=pass text="DKIM for mail.reject.test passed and speaks for reject.test"' reject.test "$(dkim mail.reject.test pass)"
+because 'none' 'neither\|publishes no DMARC record' nothing.test
+because 'no valid policy' 'no valid policy and no address for reports' bad.test
+because 'in doubt' 'result=temperror .*DKIM for reject.test met a temporary error' reject.test "$(dkim reject.test temperror)"
+because 'record in doubt' 'cannot be had now (server failure)' dead.test
+
+# The steps.
+"$dmarc" -v -s "$dns_server" -q a.uni.big.test 2>"$tmp/out" >/dev/null
+line '^step check=dmarc domain=a.uni.big.test name=_dmarc.a.uni.big.test status=nxdomain .*note="no record here"' '-v: each name'
+line '^step check=dmarc domain=uni.big.test .*note="a DMARC record; psd=n ends the walk"' '-v: what ends the walk'
+line '^step check=dmarc-org .*org-domain=uni.big.test .*its record says psd=n' '-v: the organisation and why'
+"$dmarc" -v -s "$dns_server" -q two.test 2>"$tmp/out" >/dev/null
+line 'note="2 DMARC records here: none of them counts"' '-v: two records'
+"$dmarc" -v -s "$dns_server" -q badsp.test 2>"$tmp/out" >/dev/null
+line 'sp has a value that it cannot have; since rua is there, p=none is meant' '-v: what is wrong with a record'
+
+# dmarc-lookup is another name.
+"$PNEU_BIN/dmarc-lookup" -s "$dns_server" a.reject.test >"$tmp/out"; ok $? 'dmarc-lookup'
+line '^dmarc-record domain=a.reject.test org-domain=reject.test policy-domain=reject.test valid=yes policy=reject ' 'its line'
+"$PNEU_BIN/dmarc-lookup" -s "$dns_server" nothing.test >"$tmp/out"
+[ $? -eq 1 ]; ok $? 'dmarc-lookup: none'
+"$PNEU_BIN/dmarc-lookup" >"$tmp/out" 2>&1
+[ $? -eq 100 ] && line '^usage: dmarc-lookup ' 'its own usage'
+
+# Who may have reports.
+"$dmarc" -r report.test -s "$dns_server" >"$tmp/out"; ok $? '-r'
+line '^report tag=rua uri=mailto:a@report.test host=report.test consent=unneeded$' 'the domain itself'
+line '^report tag=rua uri=mailto:b@mail.report.test host=mail.report.test consent=unneeded$' 'its organisation'
+line 'host=third.test consent=yes name=report.test._report._dmarc.third.test$' 'a third party that agrees'
+line 'tag=ruf uri=mailto:d@fourth.test host=fourth.test consent=yes .*instead=mailto:e@fourth.test$' 'and says where to'
+"$dmarc" -r refuse.test -s "$dns_server" >"$tmp/out"
+[ $? -eq 1 ]; ok $? '-r: not all may'
+line 'host=nothing.test consent=no .*reason=' 'one that does not agree'
+line 'host=away.test consent=no .*at another host' 'one that names a victim'
+line 'host=text.test consent=no' 'another text is no consent'
+line 'uri=https://report.test/r consent=unusable' 'no mailto'
+line 'uri=mailto:nobody consent=unusable' 'no address'
+line 'uri=mailto:e@third.test\?subject=x host=third.test consent=yes' 'fields of the letter are dropped'
+"$dmarc" -r doubts.test -s "$dns_server" >"$tmp/out"
+[ $? -eq 111 ]; ok $? '-r: in doubt'
+"$dmarc" -r quiet.test -s "$dns_server" >"$tmp/out"
+[ $? -eq 1 ]; ok $? '-r: nobody'
+
+# The public suffix list, by the host's setting; and a case judged again.
+root=$tmp/root
+mkdir -p "$root/conf"
+printf '// ===BEGIN ICANN DOMAINS===\ntest\n' >"$tmp/psl"
+printf 'host name=mx.example.org dmarc-org=psl\n' >"$root/conf/host"
+"$PNEU_BIN/conf-build" -C "$root" 2>"$tmp/err" >/dev/null || cat "$tmp/err"
+rm -f "$root/cdb/psl.cdb"
+job a.uni.big.test x@other.test "$(dkim big.test pass)" >"$tmp/job"
+"$dmarc" -C "$root" -s "$dns_server" <"$tmp/job" >"$tmp/out" 2>"$tmp/err"
+grep -q 'psl-build makes it.*the tree walk is used' "$tmp/err"; ok $? 'no list: said'
+line '^dmarc result=fail domain=a.uni.big.test org-domain=uni.big.test policy-domain' 'and the walk is used'
+"$PNEU_BIN/psl-build" -C "$root" "$tmp/psl"
+"$dmarc" -C "$root" -s "$dns_server" <"$tmp/job" >"$tmp/out"
+line '^dmarc result=pass domain=a.uni.big.test org-domain=big.test method=psl ' 'dmarc-org=psl'
+grep -v '^x' "$tmp/out" | sed '/^$/,$d' >"$tmp/case"
+grep '^dmarc' "$tmp/case" >"$tmp/want"
+printf 'host name=mx.example.org\n' >"$root/conf/host"
+"$PNEU_BIN/conf-build" -C "$root"
+"$PNEU_BIN/psl-build" -f -C "$root" "$tmp/psl"
+"$dmarc" -R -C "$root" <"$tmp/case" >"$tmp/out"
+cmp -s "$tmp/out" "$tmp/want"; ok $? '-R judges as it was then'
+"$dmarc" -R -o tree -C "$root" <"$tmp/case" >"$tmp/out"
+line 'result=temperror' '-R -o: what the case does not know is in doubt'
+"$dmarc" -o list </dev/null >/dev/null 2>&1
+[ $? -eq 100 ]; ok $? '-o takes tree and psl'
 echo "1..$n"
