@@ -98,12 +98,15 @@ $O/bin/%: cmd/%.sh
 	$Qinstall -m 755 $< $@
 
 # Other names of the same programs.
-NAMES := $O/bin/sendmail $O/bin/dmarc-lookup $O/bin/spf-lookup
+NAMES := $O/bin/sendmail $O/bin/dmarc-lookup $O/bin/spf-lookup \
+	$O/bin/dkim-lookup $O/bin/dkim-txt
 progs: $(NAMES)
 $O/bin/sendmail: $(wildcard $O/bin/mail-submit) | $(BINS)
 	@ln -sf mail-submit $@
 $O/bin/dmarc-lookup: $(wildcard $O/bin/dmarc-eval) | $(BINS)
 	@ln -sf dmarc-eval $@
+$O/bin/dkim-lookup $O/bin/dkim-txt: $(wildcard $O/bin/dkim-record) | $(BINS)
+	@ln -sf dkim-record $@
 $O/bin/spf-lookup: $(wildcard $O/bin/spf-parse) | $(BINS)
 	@ln -sf spf-parse $@
 
@@ -172,6 +175,8 @@ install: all
 	install -m 755 $(BINS) $(SCRIPTS) $(DESTDIR)$(PREFIX)/bin
 	ln -sf ../bin/mail-submit $(DESTDIR)$(PREFIX)/sbin/sendmail
 	ln -sf dmarc-eval $(DESTDIR)$(PREFIX)/bin/dmarc-lookup
+	ln -sf dkim-record $(DESTDIR)$(PREFIX)/bin/dkim-lookup
+	ln -sf dkim-record $(DESTDIR)$(PREFIX)/bin/dkim-txt
 	ln -sf spf-parse $(DESTDIR)$(PREFIX)/bin/spf-lookup
 	cp -R sv conf $(DESTDIR)$(PREFIX)/share/pneu/
 	for s in 1 5 7 8; do \

@@ -2,12 +2,16 @@
  * dkim-record - the DNS record of a DKIM key (RFC 6376 section 3.6)
  * usage   dkim-record [-s selector -d domain]
  *         dkim-record -q [-C root] [-r server] selector domain
- * fd 0    a private key in PEM; with -q, not used
- * fd 1    a TXT record for a zone file; with -q, a tuple about the one in DNS
+ *         dkim-txt [-s selector -d domain]
+ *         dkim-lookup [-C root] [-r server] selector domain
+ * fd 0    a private key in PEM; with -q or as dkim-lookup, not used
+ * fd 1    a TXT record for a zone file; with -q a dns line and a key line for
+ *         each record that is there
  * exit    0 done; with -q 1 there is none or it cannot be used; 100 usage or
  *         bad key; 111 temporary
  * rights  once started, no files; network: none, with -q the resolver
  */
+#include <string.h>
 #include <unistd.h>
 
 #include "addr/addr.h"
@@ -63,27 +67,69 @@ from_key(struct slice name)
 	return EXIT_DONE;
 }
 
+/* What a verifier would hold against a key that can be read; NULL: nothing. */
+static const char *
+objection(const struct dkim_key *k)
+{
+	if (k->pkey == NULL)
+		return "revoked: p= is empty";
+	if (!k->sha256)
+		return "h= does not allow sha256, the only hash in use";
+	if (!k->email)
+		return "s= does not allow email";
+	return NULL;
+}
+
+/* One TXT record: is it a key that can be used? */
 static bool
 put_record(struct strbuf *out, struct slice text)
 {
-	const char *error = "not a key record";
+	const char *error = NULL;
 	struct dkim_key k;
 	int r = dkim_key_parse(text, &k, &error);
-	bool good = r == 1 && k.pkey != NULL;
 
+	if (r == 1)
+		error = objection(&k);
 	tuple_begin(out, "key");
-	tuple_puts(out, "result", good ? "ok" : "bad");
-	if (good) {
+	tuple_puts(out, "result", error == NULL ? "ok" : "bad");
+	if (k.bits != 0) {
 		tuple_puts(out, "type", k.ed25519 ? "ed25519" : "rsa");
 		tuple_putu(out, "bits", k.bits);
+	}
+	if (r == 1) {
 		tuple_puts(out, "testing", k.testing ? "yes" : "no");
 		tuple_puts(out, "strict", k.strict ? "yes" : "no");
-	} else
-		tuple_puts(out, "reason", r == 1 ? "revoked" : error);
+	}
+	tuple_opt(out, "v", k.v);
+	tuple_opt(out, "k", k.k);
+	tuple_opt(out, "h", k.h);
+	tuple_opt(out, "s", k.s);
+	tuple_opt(out, "t", k.t);
+	tuple_opt(out, "n", k.n);
+	if (error != NULL)
+		tuple_puts(out, "reason", error);
 	tuple_put(out, "text", text);
 	tuple_end(out);
 	dkim_key_free(&k);
-	return good;
+	return error == NULL;
+}
+
+/* Why there is no one key to be used, when the name could be asked for. */
+static void
+say_wrong(const struct dns_answer *a, struct slice name, int keys)
+{
+	if (a->status == DNS_NXDOMAIN)
+		warn("no key: %.*s does not exist", SLICE_ARG(name));
+	else if (a->status == DNS_NODATA)
+		warn("no key: %.*s has no TXT record", SLICE_ARG(name));
+	else if (a->status != DNS_OK)
+		warn("unable to look up %.*s: %s", SLICE_ARG(name),
+		    a->reason != NULL ? a->reason : dns_status_name(a->status));
+	else if (keys > 1)
+		warn("%d keys at %.*s: a verifier cannot tell which one "
+		    "counts; take the others away", keys, SLICE_ARG(name));
+	else if (keys == 0)
+		warn("no usable key at %.*s: see reason=", SLICE_ARG(name));
 }
 
 static int
@@ -101,11 +147,14 @@ from_dns(struct dns *d, struct slice name)
 	tuple_put(&out, "name", name);
 	tuple_puts(&out, "status", dns_status_name(a->status));
 	tuple_puts(&out, "dnssec", a->authentic ? "yes" : "no");
+	if (a->cnames != 0)
+		tuple_opt(&out, "cname", a->canonical);
 	tuple_end(&out);
 	for (size_t i = 0; i < a->count; i++)
 		good += put_record(&out, a->rr[i].text);
 	if (write_all(STDOUT_FILENO, sb_slice(&out)) == -1)
 		die_sys(EXIT_TEMP, "unable to write");
+	say_wrong(a, name, good);
 	if (a->status != DNS_OK && a->status != DNS_NXDOMAIN &&
 	    a->status != DNS_NODATA)
 		return a->status == DNS_BADNAME ? EXIT_PERM : EXIT_TEMP;
@@ -134,22 +183,41 @@ record_name(const char *selector, const char *domain, struct arena *ar)
 	return name;
 }
 
+/* The program's two other names do one of its two things each. */
+static const struct face {
+	const char *name, *options, *usage, *purpose, *rights;
+	bool query;
+} faces[] = {
+	{ "dkim-lookup", "C:r:", "[-C root] [-r server] selector domain",
+	    "the DKIM key of a selector in the DNS: can it be used?",
+	    "files: none; network: DNS to the resolver", true },
+	{ "dkim-txt", "s:d:", "[-s selector -d domain]",
+	    "the TXT record of a DKIM key", "files: none; network: none",
+	    false },
+	{ "", "qC:r:s:d:", "[-s selector -d domain] | "
+	    "-q [-C root] [-r server] selector domain",
+	    "print the DNS record of a DKIM key",
+	    "files: none; network: none, with -q DNS to the resolver", false },
+};
+
 int
 main(int argc, char **argv)
 {
 	static const struct confine cage = { 0 };
 	const char *selector = "selector", *domain = NULL, *root = NULL;
 	const char *server = NULL;
+	const struct face *f = faces;
 	struct arena ar = { 0 };
 	struct strbuf full = STRBUF_INIT(1024);
-	bool query = false;
+	bool query;
 	int ch;
 
-	prog_start(argc, argv, "[-s selector -d domain] | "
-	    "-q [-C root] [-r server] selector domain",
-	    "print the DNS record of a DKIM key",
-	    "files: none; network: none, with -q DNS to the resolver");
-	while ((ch = getopt(argc, argv, "qC:r:s:d:")) != -1)
+	prog_set(argv[0]);
+	while (f->name[0] != '\0' && strcmp(f->name, prog_name()) != 0)
+		f++;
+	query = f->query;
+	prog_start(argc, argv, f->usage, f->purpose, f->rights);
+	while ((ch = getopt(argc, argv, f->options)) != -1)
 		switch (ch) {
 		case 'q': query = true; break;
 		case 'C': root = optarg; break;

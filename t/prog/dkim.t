@@ -180,10 +180,33 @@ for (@states) {
 zone({ 'r._domainkey.example.org' => [ $rsa ] });
 my $q = run('', "$bin/dkim-record", '-q', '-r', "127.0.0.1:$port", 'r',
     'example.org');
-ok($q =~ /^key result=ok type=rsa bits=2048 testing=no strict=no text=/m,
+ok($q =~ /^key result=ok type=rsa bits=2048 testing=no strict=no v=DKIM1 k=rsa h=sha256 text=/m,
     'dkim-record -q', $q);
 ok((run('', "$bin/dkim-record", '-q', '-r', "127.0.0.1:$port", 'none',
     'example.org'))[1] == 1, 'and exit 1 when there is none');
+
+# The same by the program's other names.
+zone({ 'old._domainkey.example.org' => [ 'v=DKIM1; p=' ],
+    'two._domainkey.example.org' => [ $rsa, $ed ],
+    'note._domainkey.example.org' => [ "v=DKIM1; n=ours; t=y:s; p=$p", 'hello' ],
+    'down._domainkey.example.org' => 'servfail' });
+for ([ 'r', 0, qr/^key result=ok type=rsa bits=2048 .* v=DKIM1 k=rsa h=sha256 text=/m ],
+    [ 'old', 1, qr/^key result=bad .*reason="revoked: p= is empty"/m ],
+    [ 'two', 1, qr/^key result=ok type=rsa.*\nkey result=ok type=ed25519 bits=256/m ],
+    [ 'note', 0, qr/^key result=ok .*testing=yes strict=yes v=DKIM1 t=y:s n=ours.*\nkey result=bad reason="key record: syntax"/m ],
+    [ 'none', 1, qr/^dns .*status=nxdomain/ ],
+    [ 'down', 111, qr/^dns .*status=temporary/ ]) {
+	my ($sel, $want, $why) = @$_;
+	my ($o, $c) = run('', "$bin/dkim-lookup", '-r', "127.0.0.1:$port", $sel,
+	    'example.org');
+	ok($c == $want && $o =~ $why, "dkim-lookup $sel: $want", $c, $o);
+}
+ok((run('', "$bin/dkim-lookup", 'x'))[1] == 100, 'dkim-lookup: usage');
+ok((run('', "$bin/dkim-lookup", '-q', 'x', 'y'))[1] == 100, 'and no -q');
+my $pem = slurp("$root/secret/dkim/rsa.pem");
+ok(run($pem, "$bin/dkim-txt", '-s', 's', '-d', 'example.org') eq
+    run($pem, "$bin/dkim-record", '-s', 's', '-d', 'example.org'), 'dkim-txt');
+ok((run('', "$bin/pneu", 'dkim-txt', '-h'))[0] =~ /^dkim-txt - /, 'pneu knows it');
 
 # What is judged before a key is asked for.
 my $tags = 'v=1; a=rsa-sha256; d=example.org; s=r; h=from:subject; ' .
