@@ -37,6 +37,16 @@ sub key {
 	}
 	return \%k }
 
+# A key whose PEM is given, or 32 octets of Ed25519.
+sub key_of {
+	my ($type, $text) = @_;
+	my $pem = "$dir/" . $keys++ . '.pem';
+	$text = "-----BEGIN PRIVATE KEY-----\n" . encode_base64(
+	    pack('H*', '302e020100300506032b657004220420') . $text) .
+	    "-----END PRIVATE KEY-----\n" if length $text == 32;
+	spew($pem, $text);
+	{ type => $type, pem => $pem } }
+
 # A name server: names to lists of TXT records, or to what dnsfake shall do. It
 # is another one each time; its address.
 my $server;
