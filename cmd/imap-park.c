@@ -216,6 +216,9 @@ session_end(struct session *s)
 {
 	unwatch(s);
 	queue_out(s);
+	/* close() would not do: as long as imap-serve has its descriptor of
+	 * the connection, epoll would go on to name this session. */
+	(void)epoll_ctl(epoll_fd, EPOLL_CTL_DEL, s->src.fd, NULL);
 	close(s->src.fd);
 	if (s->back.fd != -1)
 		close(s->back.fd);

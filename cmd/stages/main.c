@@ -146,6 +146,8 @@ handle(struct loop *l, const struct epoll_event *ev)
 		if (jobs_enter(l->jobs, fd))
 			return;
 		jobs_client_gone(l->jobs, fd);
+		/* A worker between fork and exec has it, too. */
+		epoll_ctl(l->pipe.epoll, EPOLL_CTL_DEL, fd, NULL);
 		close(fd);
 		l->clients--;
 	}
