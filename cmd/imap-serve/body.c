@@ -305,8 +305,7 @@ put_origin(struct strbuf *sb, const struct partial *p)
 }
 
 void
-put_body(struct opened *o, uint64_t size, const struct section *sec,
-    const struct partial *p)
+put_body(struct opened *o, const struct section *sec, const struct partial *p)
 {
 	struct strbuf *sb = &o->s->o;
 	struct slice bytes;
@@ -315,11 +314,14 @@ put_body(struct opened *o, uint64_t size, const struct section *sec,
 	put_origin(sb, p);
 	sb_putc(sb, ' ');
 	if (sec->depth == 0 && sec->text == SEC_ALL) {
-		if (!opened_fd(o)) {
+		/* Of the file as it is: another program may have cut it. */
+		int64_t size = opened_size(o);
+
+		if (size == -1) {
 			sb_puts(sb, "NIL");
 			return;
 		}
-		clip(p, size, &from, &n);
+		clip(p, (uint64_t)size, &from, &n);
 		sb_printf(sb, "{%llu}\r\n", (unsigned long long)n);
 		if (n < OUT_FLUSH && sb_room(sb, n) != NULL) {
 			if (pread_full(o->fd, sb_room(sb, n), n,

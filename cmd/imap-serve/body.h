@@ -59,7 +59,7 @@ void put_section(struct strbuf *sb, const struct section *sec);
 const struct mime_part *section_part(const struct mime *m,
     const struct section *sec);
 /* Write the value: NIL, "" or a literal. */
-void put_body(struct opened *o, uint64_t size, const struct section *sec,
+void put_body(struct opened *o, const struct section *sec,
     const struct partial *p);
 /* The same decoded, as literal8; false: unknown transfer encoding. */
 bool put_binary(struct opened *o, const struct section *sec,

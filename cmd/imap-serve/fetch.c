@@ -180,8 +180,7 @@ take_modifiers(struct session *s, struct slice *in, struct fetch *f)
 /* ---- answers ---- */
 
 static void
-put_literal_item(struct opened *o, const struct message *m,
-    const struct item *it)
+put_literal_item(struct opened *o, const struct item *it)
 {
 	struct session *s = o->s;
 	struct section sec = { 0 };
@@ -202,10 +201,10 @@ put_literal_item(struct opened *o, const struct message *m,
 	default:
 		sb_puts(&s->o, "BODY");
 		put_section(&s->o, &it->section);
-		put_body(o, m->size, &it->section, &it->partial);
+		put_body(o, &it->section, &it->partial);
 		return;
 	}
-	put_body(o, m->size, &sec, &none);
+	put_body(o, &sec, &none);
 }
 
 static void
@@ -282,7 +281,7 @@ put_item(struct fetch *f, struct opened *o, const struct message *m,
 		put_text_item(s, t, it->kind);
 		break;
 	default:
-		put_literal_item(o, m, it);
+		put_literal_item(o, it);
 	}
 }
 

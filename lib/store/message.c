@@ -504,16 +504,16 @@ message_text(struct account *a, uint32_t box, uint32_t uid, struct arena *ar,
 {
 	struct strbuf made = STRBUF_INIT((size_t)4 * 1024 * 1024);
 	struct slice value;
-	struct rec rec;
+	struct rec rec = { 0 };
 	MDB_txn *txn;
-	int r, have = 0;
+	int r;
 
 	if (rtx_begin(a, &txn) == -1)
 		return -1;
 	if ((r = rec_get(a, txn, box, uid, ar, &rec)) == 1 &&
-	    (r = have = text_get(a, txn, box, uid, &value)) == 1)
+	    (r = text_get(a, txn, box, uid, &value)) == 1)
 		r = text_decode(value, ar, t) == -1 ? -1 : 1;
-	else if (r == 0 && have == 0 && rec.uid == uid)
+	else if (r == 0 && rec.uid == uid)
 		r = 2; /* the message is there, its text is not */
 	rtx_end(a);
 	if (r != 2)

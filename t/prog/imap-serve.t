@@ -298,4 +298,16 @@ $c->line;
 $c->send("NOOP\r\n");
 like $c->line, qr/^\* BYE/, 'IDLE ends with DONE only';
 $c->close;
+# A file that another program has cut: what is left, and the session goes on.
+{
+	my $d = Imap->serve($root, 'cut');
+	$d->append('INBOX', "Subject: long\r\n\r\n" . "0123456789\r\n" x 10000);
+	my ($file) = glob "$root/mail/cut/Maildir/new/*";
+	$d->cmd('SELECT INBOX');
+	truncate $file, 50000 or die "$file: $!";
+	my $all = join "\n", $d->cmd('FETCH 1 BODY.PEEK[]');
+	like $all, qr/BODY\[\] \{50000\}/, 'what is left of a cut file';
+	like $d->ok('NOOP'), qr/^OK/, 'and the session goes on';
+}
+
 done_testing;
