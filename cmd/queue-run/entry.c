@@ -56,6 +56,19 @@ entry_results(struct run *r, struct work *w)
 }
 
 static void
+log_drop(const struct qentry *e)
+{
+	struct strbuf *l = log_begin("dropped");
+
+	tuple_puts(l, "id", e->id);
+	tuple_puts(l, "from", e->from);
+	for (size_t i = 0; i < e->rcpts; i++)
+		if (qrcpt_status(&e->rcpt[i]) == Q_WAITING)
+			tuple_puts(l, "addr", e->rcpt[i].addr);
+	log_end();
+}
+
+static void
 end_entry(struct run *r, struct qentry *e)
 {
 	bool failed = false;
@@ -64,6 +77,8 @@ end_entry(struct run *r, struct qentry *e)
 		failed |= qrcpt_status(&e->rcpt[i]) == Q_FAILED;
 	if (!e->ended)
 		qrec_done(&r->out, e->id, failed ? "failed" : "sent");
+	else if (e->dropped)
+		log_drop(e);
 	if (r->gone_count == r->gone_cap) {
 		r->gone_cap = size_add(size_mul(r->gone_cap, 2), 64);
 		r->gone = xrealloc(r->gone,

@@ -236,9 +236,10 @@ apply(struct qentry *e, const struct tuple *t)
 		apply_attempt(e, t);
 	else if (tuple_is(t, "result"))
 		apply_result(e, t);
-	else if (tuple_is(t, "done"))
+	else if (tuple_is(t, "done")) {
 		e->ended = true;
-	else if (tuple_is(t, "reported"))
+		e->dropped = tuple_has(t, "how", "dropped");
+	} else if (tuple_is(t, "reported"))
 		apply_reported(e, t);
 	else if (tuple_is(t, "report") && rid_ok(tuple_value(t, "dsn"))) {
 		memcpy(e->report, tuple_value(t, "dsn").p, RID_LEN);

@@ -29,7 +29,8 @@ queue_open(struct queue *q, const char *root)
 
 	*q = (struct queue){ .dir = -1, .journal = -1, .lock = -1 };
 	q->root = xstrdup(root);
-	if (dir_make(AT_FDCWD, path, 0700) == -1)
+	/* Below a root that is there: another is a mistake in writing. */
+	if (mkdir(path, 0700) == -1 && errno != EEXIST)
 		goto fail;
 	q->dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (q->dir == -1 || dir_make(q->dir, "job", 0700) == -1 ||

@@ -42,7 +42,7 @@ struct queue {
 	int64_t seen;  /* bytes of the journal that queue_read() has given out */
 };
 
-/* 0, or -1 with errno. Directories are made when missing. */
+/* 0, or -1 with errno. ROOT/queue and what is in it are made when missing. */
 int queue_open(struct queue *q, const char *root)
     __attribute__((warn_unused_result));
 void queue_close(struct queue *q);

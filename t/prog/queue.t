@@ -68,6 +68,8 @@ queue-show aaaaaaaaaaaaaaaa >/dev/null 2>&1; is $? 1 'it is gone'
 queue-drop aaaaaaaaaaaaaaaa >/dev/null; is $? 1 'queue-drop: no such entry'
 queue-retry -ids aaaaaaaaaaaaaaaa >/dev/null; is $? 1 'queue-retry: the same'
 queue-list aaaaaaaaaaaaaaaa; is $? 1 'and queue-list'
+queue-list -C "$root/nowhere" 2>"$root/err"; is $? 111 'no such root'
+[ ! -e "$root/nowhere" ]; ok $? 'and none is made'
 queue-retry -to nobody@ >/dev/null; is $? 0 'a filter may choose none'
 for c in 'list -submitted 3' 'list -nextattempt soon' 'list -n 0' 'list -sort size' 'retry -A -t x' 'drop -ids x'; do
 	# shellcheck disable=SC2086 # words

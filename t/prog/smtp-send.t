@@ -125,7 +125,10 @@ wait_for grep -q "^report .*id=$id .*about=failure" "$tmp/run.log"
 ok $? 'one notice'
 wait_for sh -c "[ \$(queue-list | grep -c .) = 1 ]"
 ok $? 'only the deferred message is left'
+id=$(queue-list | sed 's/.* id=//; s/ .*//')
 queue-drop -A >/dev/null
+wait_for grep -q "^dropped .*id=$id .*addr=" "$tmp/run.log"
+ok $? 'what queue-drop took is logged'
 
 # the pipeline for local mail is gone: temporary, nothing is lost
 set -- $pids
