@@ -170,13 +170,13 @@ const struct setting settings[] = {
 	    "for people" },
 	{ "address", "addr", SET_ADDRESS, SET_REQUIRED, NULL, 0, 0, NULL,
 	    "an address of the account" },
-	{ "address", "mailbox", SET_TEXT, 0, "INBOX", 1, 255, NULL,
+	{ "address", "mailbox", SET_MAILBOX, 0, "INBOX", 1, 255, NULL,
 	    "mailbox that gets its mail" },
 	{ "address", "error", SET_REFUSAL, 0, NULL, 0, 256, NULL,
 	    "refuse mail to it: 550 or 421 and a text" },
 	{ "catch-all", "addr", SET_CATCHALL, SET_REQUIRED, NULL, 0, 0, NULL,
 	    "@domain: all its addresses that no one else has" },
-	{ "catch-all", "mailbox", SET_TEXT, 0, "INBOX", 1, 255, NULL,
+	{ "catch-all", "mailbox", SET_MAILBOX, 0, "INBOX", 1, 255, NULL,
 	    "mailbox that gets its mail" },
 	/* conf/alias/NAME */
 	{ "alias", "addr", SET_ADDRESS, SET_REQUIRED, NULL, 0, 0, NULL,
@@ -213,7 +213,7 @@ setting_type_name(enum setting_type t)
 	static const char *const names[] = {
 		"text", "name", "yes|no", "number", "size", "time", "times",
 		"choice", "domain", "address", "@domain", "ip", "server",
-		"refusal", "fields", "senders", "list"
+		"mailbox", "refusal", "fields", "senders", "list"
 	};
 
 	return names[t];
@@ -569,6 +569,28 @@ list_normal(struct slice v, struct arena *ar, struct slice *out)
 	return wrong;
 }
 
+/* What mailbox_name() of lib/store takes; a slash at the end is dropped there. */
+static const char *
+mailbox_check(const struct setting *s, struct slice v)
+{
+	struct slice rest = v, part;
+	bool more;
+
+	if (v.n < s->least || v.n > s->most)
+		return v.n == 0 ? "empty" : "too long";
+	if (v.p[0] == '#' || has_control(v) || !slice_is_utf8(v))
+		return "not a mailbox name";
+	if (rest.n > 1 && rest.p[rest.n - 1] == '/')
+		rest.n--;
+	do {
+		more = slice_cut(&rest, '/', &part);
+		if (part.n == 0 || slice_eqs(part, ".") ||
+		    slice_eqs(part, ".."))
+			return "not a mailbox name: an empty part, . or ..";
+	} while (more);
+	return NULL;
+}
+
 const char *
 setting_normal(const struct setting *s, struct slice v, struct arena *ar,
     struct slice *out)
@@ -613,6 +635,8 @@ setting_normal(const struct setting *s, struct slice v, struct arena *ar,
 		return server_check(v);
 	case SET_LIST:
 		return list_normal(v, ar, out);
+	case SET_MAILBOX:
+		return mailbox_check(s, v);
 	case SET_REFUSAL:
 		return refusal_check(s, v);
 	case SET_FIELDS:

@@ -31,6 +31,7 @@ enum setting_type {
 	SET_CATCHALL, /* @domain -> canonical */
 	SET_IP,      /* -> canonical */
 	SET_SERVER,  /* 192.0.2.1, 192.0.2.1:53, [2001:db8::1]:53 */
+	SET_MAILBOX, /* a name that the store takes: store.h, mailbox_name() */
 	SET_REFUSAL, /* "550 text" or "421 text" */
 	SET_FIELDS,  /* a choice, or names of header fields by commas */
 	SET_SENDERS, /* local@domain, @domain, @*.domain by commas -> canonical */

@@ -124,6 +124,10 @@ gives 100 '' 'account-passwd: no account eve' 'no account'
 
 run address-add INFO@example.org ann
 gives 0 '' '' 'address-add'
+for m in a//b ../x '#news' .; do
+	run address-add -m "$m" other@example.org ann
+	like "$code $err" '^100 .*mailbox: not a mailbox name' "no mailbox: $m"
+done
 run address-add info+x@example.org bob
 gives 100 '' "address-add: conf/account/bob:3: addr: has the domain's \
 separator" 'with a separator'
