@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -188,6 +189,19 @@ remove_tree(int dir, const char *name, int depth)
 	}
 	closedir(d);
 	unlinkat(dir, name, AT_REMOVEDIR);
+}
+
+void
+gone_box_drop(struct account *a, uint32_t id)
+{
+	char name[32];
+	int fd = openat(a->dir, "gone", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd == -1)
+		return;
+	snprintf(name, sizeof(name), "box.%lu", (unsigned long)id);
+	remove_tree(fd, name, 1);
+	close(fd);
 }
 
 /* Is the record that a name in gone/ belongs to really gone? */

@@ -134,6 +134,8 @@ int box_get(struct account *a, MDB_txn *txn, uint32_t id, struct arena *ar,
 int box_live(struct account *a, MDB_txn *txn, uint32_t id, struct arena *ar,
     struct box *b) MUST_CHECK;
 int box_put(struct wtx *w, const struct box *b) MUST_CHECK;
+/* Remove a mailbox's own record. */
+int box_forget(struct wtx *w, uint32_t id) MUST_CHECK;
 /* All records, removed ones too, in order of id. */
 int box_all(struct account *a, MDB_txn *txn, struct arena *ar,
     struct box **list, size_t *count) MUST_CHECK;
@@ -244,6 +246,8 @@ int rec_set(struct wtx *w, struct box *b, const struct flagset *set,
 int rec_same_flags(const struct rec *a, const struct rec *b);
 /* Name in gone/ of an expunged message. */
 void gone_path(struct strbuf *sb, uint32_t box, uint32_t uid);
+/* Remove the directory of a removed mailbox, if it is still there. */
+void gone_box_drop(struct account *a, uint32_t id);
 /* Remove files in gone/ that are older than STORE_GONE_SECONDS. */
 void gone_clean(struct account *a);
 

@@ -17,6 +17,8 @@
 #define KEYWORD_FILE "dovecot-keywords"
 #define KEYWORD_FILE_MAX ((size_t)64 * 1024)
 #define SUBSCRIPTIONS "subscriptions"
+#define SUBSCRIPTIONS_BYTES \
+	((size_t)STORE_SUBSCRIPTIONS_MAX * (STORE_NAME_MAX + 1))
 
 /* ---- paths ---- */
 
@@ -571,7 +573,7 @@ int
 subscriptions_write(struct wtx *w)
 {
 	struct box root = { .name = S("INBOX") };
-	struct strbuf sb = STRBUF_INIT((size_t)8 * 1024 * 1024);
+	struct strbuf sb = STRBUF_INIT(SUBSCRIPTIONS_BYTES);
 	struct subscription *list;
 	size_t count;
 	int r;
@@ -583,7 +585,9 @@ subscriptions_write(struct wtx *w)
 			sb_put(&sb, list[i].name);
 			sb_putc(&sb, '\n');
 		}
-	r = file_replace(w->a, &root, SUBSCRIPTIONS, sb_slice(&sb));
+	errno = E2BIG;
+	r = sb.over ? -1 : file_replace(w->a, &root, SUBSCRIPTIONS,
+	    sb_slice(&sb));
 	sb_free(&sb);
 	return r;
 }
@@ -591,7 +595,7 @@ subscriptions_write(struct wtx *w)
 int
 subscriptions_read(struct wtx *w)
 {
-	struct strbuf sb = STRBUF_INIT((size_t)8 * 1024 * 1024);
+	struct strbuf sb = STRBUF_INIT(SUBSCRIPTIONS_BYTES);
 	struct slice in, line, name;
 	int r = 0;
 
@@ -605,14 +609,68 @@ subscriptions_read(struct wtx *w)
 	return r;
 }
 
+/*
+ * The directories that a mailbox of that name would add: what mailbox_create()
+ * takes back if it fails, or the next look would find mailboxes there.
+ */
+static size_t
+new_dirs(struct account *a, struct slice name, struct arena *ar,
+    struct slice **list)
+{
+	struct strbuf dir = STRBUF_INIT(PATH_MAX_BYTES);
+	struct stat st;
+	size_t n = 0;
+
+	*list = arena_alloc(ar, size_mul(name.n + 1, sizeof(**list)));
+	for (size_t i = 1; i <= name.n; i++) {
+		if (i != name.n && name.p[i] != '/')
+			continue;
+		sb_reset(&dir);
+		if (maildir_from_name(slice_sub(name, 0, i), &dir) == 0 &&
+		    fstatat(a->maildir, sb_cstr(&dir), &st,
+		    AT_SYMLINK_NOFOLLOW) == -1 && errno == ENOENT)
+			(*list)[n++] = arena_copy(ar, sb_slice(&dir));
+	}
+	sb_free(&dir);
+	return n;
+}
+
+/* Only what box_make() puts there; with a message inside the rest stays. */
+static void
+drop_dir(struct account *a, struct slice dir)
+{
+	static const struct {
+		const char *name;
+		int flag;
+	} made[] = {
+		{ "/new", AT_REMOVEDIR }, { "/cur", AT_REMOVEDIR },
+		{ "/tmp/" MAILBOX_FILE, 0 }, { "/tmp/" KEYWORD_FILE, 0 },
+		{ "/tmp", AT_REMOVEDIR }, { "/" MAILBOX_FILE, 0 },
+		{ "/" KEYWORD_FILE, 0 }, { "", AT_REMOVEDIR },
+	};
+	struct strbuf path = STRBUF_INIT(PATH_MAX_BYTES);
+
+	for (size_t i = 0; i < COUNTOF(made); i++) {
+		sb_reset(&path);
+		sb_put(&path, dir);
+		sb_puts(&path, made[i].name);
+		if (unlinkat(a->maildir, sb_cstr(&path), made[i].flag) == -1 &&
+		    errno != ENOENT)
+			break;
+	}
+	sb_free(&path);
+}
+
 int
 mailbox_create(struct account *a, struct slice name, unsigned special,
     uint32_t *id)
 {
 	struct wtx w;
 	struct box b, *list;
-	size_t count;
-	int r;
+	struct arena ar = { 0 };
+	struct slice *fresh;
+	size_t count, dirs = 0;
+	int e, r;
 
 	if (wtx_begin(a, &w) == -1)
 		return -1;
@@ -626,18 +684,25 @@ mailbox_create(struct account *a, struct slice name, unsigned special,
 			errno = E2BIG;
 			goto fail;
 		}
+	dirs = new_dirs(a, name, &ar, &fresh);
 	if (box_parents(&w, name, true) == -1 ||
 	    box_make(&w, name, special, &b) == -1 ||
 	    sub_put(&w, name, true) == -1 || subscriptions_write(&w) == -1)
 		goto fail;
 	*id = b.id;
-	if (wtx_commit(&w) == -1)
-		return -1;
-	bell_ring(a);
-	return 0;
+	if ((r = wtx_commit(&w)) == 0)
+		bell_ring(a);
+	goto out;
 fail:
+	r = -1;
 	wtx_abort(&w);
-	return -1;
+out:
+	e = errno;
+	while (r == -1 && dirs-- > 0)
+		drop_dir(a, fresh[dirs]);
+	arena_free(&ar);
+	errno = e;
+	return r;
 }
 
 int
@@ -664,6 +729,24 @@ fail:
 	return -1;
 }
 
+/* Names are kept for ever, also those that were unsubscribed. */
+static int
+sub_room(struct wtx *w, struct slice name)
+{
+	struct subscription *list;
+	size_t count;
+
+	if (sub_all(w->a, w->txn, &w->ar, &list, &count) == -1)
+		return -1;
+	for (size_t i = 0; i < count; i++)
+		if (slice_eq(list[i].name, name))
+			return 0;
+	if (count < STORE_SUBSCRIPTIONS_MAX)
+		return 0;
+	errno = E2BIG;
+	return -1;
+}
+
 int
 subscription_set(struct account *a, struct slice name, bool on)
 {
@@ -671,7 +754,8 @@ subscription_set(struct account *a, struct slice name, bool on)
 
 	if (wtx_begin(a, &w) == -1)
 		return -1;
-	if (sub_put(&w, name, on) == -1 || subscriptions_write(&w) == -1) {
+	if (sub_room(&w, name) == -1 || sub_put(&w, name, on) == -1 ||
+	    subscriptions_write(&w) == -1) {
 		wtx_abort(&w);
 		return -1;
 	}

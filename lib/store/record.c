@@ -224,6 +224,16 @@ box_put(struct wtx *w, const struct box *b)
 }
 
 int
+box_forget(struct wtx *w, uint32_t id)
+{
+	struct key k;
+	MDB_val kv = key_make(&k, id, 0, 0);
+	int rc = mdb_del(w->txn, w->a->db[DB_BOX], &kv, NULL);
+
+	return rc == MDB_NOTFOUND ? 0 : index_errno(rc);
+}
+
+int
 box_all(struct account *a, MDB_txn *txn, struct arena *ar, struct box **list,
     size_t *count)
 {

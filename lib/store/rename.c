@@ -181,6 +181,27 @@ put_back(struct account *a, const struct strbuf *gone, const struct strbuf *dir)
 	errno = e;
 }
 
+/* Forget the oldest removed mailbox when there are too many; every look for a
+ * name reads them all. Its directory goes with it. */
+static int
+forget_one(struct wtx *w, const struct box *list, size_t count)
+{
+	const struct box *oldest = NULL;
+	size_t n = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if (!list[i].removed)
+			continue;
+		n++;
+		if (oldest == NULL || list[i].nameseq < oldest->nameseq)
+			oldest = &list[i];
+	}
+	if (n < STORE_REMOVED_MAX)
+		return 0;
+	gone_box_drop(w->a, oldest->id);
+	return box_forget(w, oldest->id);
+}
+
 int
 mailbox_remove(struct account *a, uint32_t id)
 {
@@ -205,7 +226,8 @@ mailbox_remove(struct account *a, uint32_t id)
 			errno = ENOTEMPTY;
 			goto fail;
 		}
-	if (box_dir(&b, &from) == -1 || box_clear(&w, &b) == -1 ||
+	if (forget_one(&w, list, count) == -1 ||
+	    box_dir(&b, &from) == -1 || box_clear(&w, &b) == -1 ||
 	    sub_off(&w, b.name, &was) == -1 || subscriptions_write(&w) == -1)
 		goto fail;
 	b.removed = true;

@@ -37,6 +37,8 @@
 
 #define STORE_NAME_MAX 500  /* bytes of a mailbox name; see also 255 above */
 #define STORE_MAILBOX_MAX 10000  /* living mailboxes of an account */
+#define STORE_SUBSCRIPTIONS_MAX 20000 /* names ever subscribed */
+#define STORE_REMOVED_MAX 200    /* removed mailboxes that are remembered */
 #define STORE_KEYWORDS_MAX 500   /* keywords ever used in one mailbox */
 #define STORE_KEYWORD_LEN 100    /* bytes of one */
 #define STORE_MESSAGE_KEYWORDS 100 /* keywords on one message */
@@ -156,7 +158,7 @@ int mailbox_name(struct slice in, struct arena *ar, struct slice *out)
     MUST_CHECK;
 
 /* All mailboxes, sorted bytewise by name; with `removed' also those that are
- * gone (for sessions that must report it). */
+ * gone (for sessions that must report it), the latest STORE_REMOVED_MAX. */
 int mailbox_list(struct account *a, bool removed, struct arena *ar,
     struct mailbox **list, size_t *count) MUST_CHECK;
 /* 1 and *mb, 0 if there is none, -1. The name must be in its one form. */

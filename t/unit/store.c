@@ -559,6 +559,95 @@ test_first_together(void)
 	ok(bad == 0, "six processes make one account: %d failed", bad);
 }
 
+static bool
+there(const char *name)
+{
+	char path[4096];
+
+	snprintf(path, sizeof(path), "%s/%s", root, name);
+	return access(path, F_OK) == 0;
+}
+
+/* A failed CREATE leaves nothing behind that would be a mailbox. */
+static void
+test_create_fails(void)
+{
+	char path[4096], subs[4200];
+	struct account *a;
+	uint32_t id;
+
+	snprintf(path, sizeof(path), "%s/eve", root);
+	snprintf(subs, sizeof(subs), "%s/Maildir/subscriptions", path);
+	a = account_open(AT_FDCWD, path, ACCOUNT_CREATE);
+	ok(unlink(subs) == 0 && mkdir(subs, 0700) == 0,
+	    "a directory in place of the subscriptions");
+	ok(mailbox_create(a, S("x/y/z"), 0, &id) == -1, "create fails");
+	ok(!there("eve/Maildir/.x") && !there("eve/Maildir/.x.y") &&
+	    !there("eve/Maildir/.x.y.z"), "and leaves no directory");
+	ok(account_sync(a) >= 0 && box_id(a, "x") == 0, "nor a mailbox");
+	ok(rmdir(subs) == 0 && mailbox_create(a, S("x/y/z"), 0, &id) == 0,
+	    "later it works");
+	account_close(a);
+}
+
+/* What is removed does not stay in the index for ever. */
+static void
+test_removed(void)
+{
+	char path[4096];
+	struct account *a;
+	struct mailbox *list;
+	size_t count, gone = 0;
+	uint32_t id;
+
+	snprintf(path, sizeof(path), "%s/joe", root);
+	a = account_open(AT_FDCWD, path, ACCOUNT_CREATE);
+	for (int i = 0; i < STORE_REMOVED_MAX + 5; i++)
+		if (mailbox_create(a, S("temporary"), 0, &id) == -1 ||
+		    add(a, id, "Subject: x\n\n", NULL) == 0 ||
+		    mailbox_remove(a, id) == -1)
+			diag("%d: %s", i, strerror(errno));
+	ok(mailbox_list(a, true, &ar, &list, &count) == 0, "list");
+	for (size_t i = 0; i < count; i++)
+		gone += list[i].removed;
+	isnum((long long)gone, STORE_REMOVED_MAX, "the latest are remembered");
+	ok(there("joe/gone/box.207") && !there("joe/gone/box.8"),
+	    "directories of the oldest are gone");
+	consistent(a, "after many removals");
+	account_close(a);
+}
+
+/* Names that are subscribed are bounded, and none is lost at the bound. */
+static void
+test_subscriptions(void)
+{
+	char path[4096], subs[4200];
+	struct account *a;
+	struct subscription *list;
+	size_t count;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/sue", root);
+	snprintf(subs, sizeof(subs), "%s/Maildir/subscriptions", path);
+	account_close(account_open(AT_FDCWD, path, ACCOUNT_CREATE));
+	f = fopen(subs, "a");
+	for (int i = 0; f != NULL && i < STORE_SUBSCRIPTIONS_MAX - 6; i++)
+		fprintf(f, "%0240d\n", i);
+	ok(f != NULL && fclose(f) == 0, "many subscriptions of long names");
+	ok(account_rebuild(AT_FDCWD, path, false) == 0, "read by a rebuild");
+	a = account_open(AT_FDCWD, path, 0);
+	ok(subscription_set(a, S("one more"), true) == -1 && errno == E2BIG,
+	    "one more is too many");
+	ok(subscription_set(a, S("Sent"), false) == 0 &&
+	    subscription_set(a, S("Sent"), true) == 0, "known ones can change");
+	account_close(a);
+	ok(account_rebuild(AT_FDCWD, path, false) == 0, "rebuild");
+	a = account_open(AT_FDCWD, path, 0);
+	ok(subscription_list(a, &ar, &list, &count) == 0, "list");
+	isnum((long long)count, STORE_SUBSCRIPTIONS_MAX, "none is lost");
+	account_close(a);
+}
+
 int
 main(void)
 {
@@ -587,6 +676,9 @@ main(void)
 	test_rebuild(a, "ann");
 	test_many();
 	test_first_together();
+	test_create_fails();
+	test_removed();
+	test_subscriptions();
 	arena_free(&ar);
 	remove_tree(root);
 	return done();
