@@ -1,6 +1,6 @@
 /*
  * dkim-verify - verify a message's DKIM signatures (RFC 6376, 8301, 8463)
- * usage   dkim-verify [-Rdvw] [-C root] [-s server]
+ * usage   dkim-verify [-NRdvw] [-C root] [-s server]
  * fd 0    a job or a bare message; with -w, a SOCK_SEQPACKET socket of jobs;
  *         with -R, the envelope of a case
  * fd 1    the job with a dkim line for each signature, or those lines alone
@@ -130,12 +130,13 @@ main(int argc, char **argv)
 	const char *servers = NULL, *root = NULL;
 	int ch;
 
-	prog_start(argc, argv, "[-Rdvw] [-C root] [-s server]",
+	prog_start(argc, argv, "[-NRdvw] [-C root] [-s server]",
 	    "verify a message's DKIM signatures",
 	    "files: none; network: DNS to the resolver");
-	while ((ch = getopt(argc, argv, "C:Rds:" STAGE_OPTS)) != -1)
+	while ((ch = getopt(argc, argv, "C:NRds:" STAGE_OPTS)) != -1)
 		switch (ch) {
 		case 'C': root = optarg; break;
+		case 'N': o.live = true; break;
 		case 'R': o.replay = true; break;
 		case 'd': v.detail = o.verbose = true; break;
 		case 's': servers = optarg; break;
@@ -143,11 +144,10 @@ main(int argc, char **argv)
 			if (!stage_option(&o, ch, optarg))
 				usage();
 		}
-	if (argc != optind || o.no_message ||
-	    (o.replay && (o.given || o.worker)))
+	if (argc != optind || o.no_message)
 		usage();
 	s.ctx = &v;
 	learn(&v, conf_root(root));
-	v.dns = o.replay ? resolver_replay() : resolver_begin(servers, root);
+	v.dns = resolver_start(&o, servers, root);
 	return stage_main(&s, &o);
 }

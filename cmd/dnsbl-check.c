@@ -1,6 +1,6 @@
 /*
  * dnsbl-check - what do lists in the DNS say about the client's address?
- * usage   dnsbl-check [-Rtvw] [-n] [-C root] [-s server] [-i ip] [zone [ip]]
+ * usage   dnsbl-check [-NRtvw] [-n] [-C root] [-s server] [-i ip] [zone [ip]]
  * fd 0    a job or a bare message; with -w, a SOCK_SEQPACKET socket of jobs;
  *         with -n, -t or an ip, not used; with -R, the envelope of a case
  * fd 1    the job with a dnsbl line for each list added, or those lines alone;
@@ -329,7 +329,7 @@ run(void *ctx, struct job *j, struct strbuf *out)
 	struct work w = { .c = c, .job = j, .trace = STRBUF_INIT(TRACE_MAX),
 		.list = c->list, .count = c->count };
 
-	if (j->whole != NULL)
+	if (j->whole != NULL && !j->live)
 		lists_of_case(&w);
 	if (w.count == 0)
 		return EXIT_DONE;
@@ -339,7 +339,7 @@ run(void *ctx, struct job *j, struct strbuf *out)
 			w.answer[i] = (struct dnsxl_answer){
 				.result = DNSXL_ERROR,
 				.reason = "client address unknown" };
-	} else if (j->whole == NULL)
+	} else if (j->whole == NULL || j->live)
 		look_after(c, c->list, c->count, w.ip.family, trace_of(&w),
 		    j->arena);
 	resolver_job(c->dns, j, DNS_DNSBL, &w.budget);
@@ -463,9 +463,10 @@ options(int argc, char **argv, struct checker *c, struct stage_opts *o,
 	bool test = false;
 	int ch;
 
-	while ((ch = getopt(argc, argv, "C:Rs:t" STAGE_OPTS)) != -1)
+	while ((ch = getopt(argc, argv, "C:NRs:t" STAGE_OPTS)) != -1)
 		switch (ch) {
 		case 'C': root = optarg; break;
+		case 'N': o->live = true; break;
 		case 'R': o->replay = true; break;
 		case 's': *servers = optarg; break;
 		case 't': test = true; break;
@@ -473,8 +474,8 @@ options(int argc, char **argv, struct checker *c, struct stage_opts *o,
 			if (!stage_option(o, ch, optarg))
 				usage();
 		}
-	if (argc - optind > 2 || (o->replay && (o->given || o->worker ||
-	    optind < argc || test)) || (test && (o->given || o->worker)))
+	if (argc - optind > 2 || ((o->replay || o->live) && (optind < argc ||
+	    test)) || (test && (o->given || o->worker)))
 		usage();
 	*address = argc - optind == 2 ? argv[optind + 1] : NULL;
 	if (*address != NULL && !test &&
@@ -484,7 +485,7 @@ options(int argc, char **argv, struct checker *c, struct stage_opts *o,
 		add_list(c, slice_str(argv[optind]), false);
 	else if (!o->replay)
 		learn_lists(c, conf_root(root));
-	c->dns = o->replay ? resolver_replay() : resolver_begin(*servers, root);
+	c->dns = resolver_start(o, *servers, root);
 	return test;
 }
 
@@ -499,7 +500,7 @@ main(int argc, char **argv)
 	const char *servers = NULL, *address;
 	int r;
 
-	prog_start(argc, argv, "[-Rtvw] [-n] [-C root] [-s server] [-i ip] "
+	prog_start(argc, argv, "[-NRtvw] [-n] [-C root] [-s server] [-i ip] "
 	    "[zone [ip]]",
 	    "what do lists in the DNS say about the client's address?",
 	    "files: none; network: DNS to the resolver");

@@ -1,6 +1,6 @@
 /*
  * iprev-check - does the client's address have a name that leads back to it?
- * usage   iprev-check [-Rvw] [-n] [-C root] [-s server] [-i ip]
+ * usage   iprev-check [-NRvw] [-n] [-C root] [-s server] [-i ip]
  * fd 0    a job or a bare message; with -w, a SOCK_SEQPACKET socket of jobs;
  *         with -n, not used; with -R, the envelope of a case
  * fd 1    the job with an iprev line added, or that line alone
@@ -156,20 +156,21 @@ main(int argc, char **argv)
 	const char *servers = NULL, *root = NULL;
 	int ch;
 
-	prog_start(argc, argv, "[-Rvw] [-n] [-C root] [-s server] [-i ip]",
+	prog_start(argc, argv, "[-NRvw] [-n] [-C root] [-s server] [-i ip]",
 	    "does the client's address have a name that leads back to it?",
 	    "files: none; network: DNS to the resolver");
-	while ((ch = getopt(argc, argv, "C:Rs:" STAGE_OPTS)) != -1)
+	while ((ch = getopt(argc, argv, "C:NRs:" STAGE_OPTS)) != -1)
 		switch (ch) {
 		case 'C': root = optarg; break;
+		case 'N': o.live = true; break;
 		case 'R': o.replay = true; break;
 		case 's': servers = optarg; break;
 		default:
 			if (!stage_option(&o, ch, optarg))
 				usage();
 		}
-	if (argc != optind || (o.replay && (o.given || o.worker)))
+	if (argc != optind)
 		usage();
-	s.ctx = o.replay ? resolver_replay() : resolver_begin(servers, root);
+	s.ctx = resolver_start(&o, servers, root);
 	return stage_main(&s, &o);
 }

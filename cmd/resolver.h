@@ -1,8 +1,8 @@
 /*
  * resolver.h - what programs that only ask DNS have in common
  *
- * A stage opens its resolver with resolver_begin(), or with -R (replay) with
- * resolver_replay(). Its run() begins with resolver_job() and ends with
+ * A stage opens its resolver with resolver_start(): with -R (replay) one that
+ * knows what the case has, with -N one that asks today. Its run() begins with resolver_job() and ends with
  * resolver_done(), behind its own lines; in between it asks with dns_query() and
  * the budget. Whether the answers come from the DNS or from the case makes no
  * difference to it.
@@ -15,7 +15,7 @@
 #include "conf/conf.h"
 #include "conf/resolver.h"
 #include "dns/budget.h"
-#include "stage/job.h"
+#include "stage/stage.h"
 
 /*
  * The resolver of option -s (NULL: not given), else of the instance, and from
@@ -48,6 +48,17 @@ resolver_replay(void)
 	return dns_replay_open();
 }
 
+/* What options -R and -N ask for; both want no option of another face. */
+static inline struct dns *
+resolver_start(const struct stage_opts *o, const char *servers,
+    const char *root)
+{
+	if ((o->replay || o->live) && (o->given || o->worker))
+		usage();
+	return o->replay && !o->live ? resolver_replay() :
+	    resolver_begin(servers, root);
+}
+
 /*
  * A job begins: its budget (lib/dns/budget.h); and what is asked is noted, or
  * with -R the answers are those of the case.
@@ -61,7 +72,7 @@ resolver_job(struct dns *d, const struct job *j, enum dns_stage stage,
 
 	dns_budget_init(budget, may->queries, may->ms);
 	budget->bytes = may->bytes;
-	if (j->whole == NULL)
+	if (!dns_replays(d))
 		dns_note(d, may->by, j->arena);
 	else if (dns_replay_load(d, may->by, j->whole->rec, j->whole->count,
 	    j->arena, &bad) == -1)

@@ -1,6 +1,6 @@
 /*
  * spf-check - may this client use this HELO name and this sender? (RFC 7208)
- * usage   spf-check [-FRvw] [-n] [-C root] [-s server] [-i ip] [-H helo]
+ * usage   spf-check [-FNRvw] [-n] [-C root] [-s server] [-i ip] [-H helo]
  *         [-f address]
  * fd 0    a job or a bare message; with -w, a SOCK_SEQPACKET socket of jobs;
  *         with -n, not used; with -R, the envelope of a case
@@ -194,25 +194,26 @@ main(int argc, char **argv)
 	const char *servers = NULL, *root = NULL;
 	int ch;
 
-	prog_start(argc, argv, "[-FRvw] [-n] [-C root] [-s server] [-i ip] "
+	prog_start(argc, argv, "[-FNRvw] [-n] [-C root] [-s server] [-i ip] "
 	    "[-H helo] [-f address]",
 	    "may this client use this name and this sender?",
 	    "files: none; network: DNS to the resolver");
-	while ((ch = getopt(argc, argv, "C:FRs:" STAGE_OPTS)) != -1)
+	while ((ch = getopt(argc, argv, "C:FNRs:" STAGE_OPTS)) != -1)
 		switch (ch) {
 		case 'C': root = optarg; break;
 		case 'F': c.field = s.text = true; break;
+		case 'N': o.live = true; break;
 		case 'R': o.replay = true; break;
 		case 's': servers = optarg; break;
 		default:
 			if (!stage_option(&o, ch, optarg))
 				usage();
 		}
-	if (argc != optind || (o.replay && (o.given || o.worker)) ||
+	if (argc != optind ||
 	    (c.field && o.worker))
 		usage();
 	s.ctx = &c;
 	learn_host(&c, conf_root(root));
-	c.dns = o.replay ? resolver_replay() : resolver_begin(servers, root);
+	c.dns = resolver_start(&o, servers, root);
 	return stage_main(&s, &o);
 }

@@ -1,6 +1,6 @@
 /*
  * dmarc-eval - does an identity that was verified speak for From? (RFC 9989)
- * usage   dmarc-eval [-Rvw] [-C root] [-s server] [-o tree|psl] [-i ip]
+ * usage   dmarc-eval [-NRvw] [-C root] [-s server] [-o tree|psl] [-i ip]
  *         [-H helo] [-f address] [-q domain] [-r domain]
  *         dmarc-lookup [-v] [-C root] [-s server] [-o tree|psl] domain
  * fd 0    a job with imf, spf and dkim lines, or a bare message; with -w, a
@@ -182,7 +182,7 @@ list_for(const struct evaluator *e, const struct job *j)
 {
 	const struct tuple *t;
 
-	if (e->chosen || j->whole == NULL)
+	if (e->chosen || j->whole == NULL || j->live)
 		return e->psl;
 	t = job_find(j->whole, "dmarc");
 	return t != NULL && tuple_has(t, "method", "psl") ? e->psl : NULL;
@@ -268,13 +268,13 @@ main(int argc, char **argv)
 	only_look = strcmp(prog_name(), "dmarc-lookup") == 0;
 	prog_start(argc, argv, only_look ?
 	    "[-v] [-C root] [-s server] [-o tree|psl] domain" :
-	    "[-Rvw] [-C root] [-s server] [-o tree|psl] [-i ip] [-H helo] "
+	    "[-NRvw] [-C root] [-s server] [-o tree|psl] [-i ip] [-H helo] "
 	    "[-f address] [-q domain] [-r domain]", only_look ?
 	    "what DMARC record applies to a domain" :
 	    "does an identity that was verified speak for From?",
 	    "files: none; network: DNS to the resolver");
 	while ((ch = getopt(argc, argv, only_look ? "C:o:s:v" :
-	    "C:Ro:q:r:s:wvi:H:f:")) != -1)
+	    "C:NRo:q:r:s:wvi:H:f:")) != -1)
 		switch (ch) {
 		case 'C': root = optarg; break;
 		case 'o': org = optarg; break;
@@ -283,6 +283,7 @@ main(int argc, char **argv)
 			domain = optarg;
 			reports = ch == 'r';
 			break;
+		case 'N': o.live = true; break;
 		case 'R': o.replay = true; break;
 		case 's': servers = optarg; break;
 		default:
@@ -292,14 +293,14 @@ main(int argc, char **argv)
 	if (only_look && optind < argc)
 		domain = argv[optind++];
 	if (argc != optind || (only_look && domain == NULL) ||
-	    (o.replay && (o.given || o.worker || domain != NULL)))
+	    ((o.replay || o.live) && domain != NULL))
 		usage();
 	e.chosen = org != NULL;
 	if (by_list(org, root))
 		e.psl = open_list(root);
 	else if (o.replay && !e.chosen)
 		e.psl = psl_open(conf_root(root));
-	e.dns = o.replay ? resolver_replay() : resolver_begin(servers, root);
+	e.dns = resolver_start(&o, servers, root);
 	s.ctx = &e;
 	if (domain != NULL)
 		return lookup(&e, domain, reports, o.verbose);

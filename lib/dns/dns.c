@@ -662,6 +662,12 @@ dns_replay_open(void)
 	return d;
 }
 
+bool
+dns_replays(const struct dns *d)
+{
+	return d->replay;
+}
+
 int
 dns_replay_load(struct dns *d, const char *by, const struct tuple *rec,
     size_t count, struct arena *ar, const struct tuple **bad)

@@ -129,6 +129,7 @@ struct slice dns_noted(const struct dns *d);
  * that is not one that dns_note() wrote.
  */
 struct dns *dns_replay_open(void);
+bool dns_replays(const struct dns *d);
 int dns_replay_load(struct dns *d, const char *by, const struct tuple *rec,
     size_t count, struct arena *ar, const struct tuple **bad)
     __attribute__((warn_unused_result));

@@ -38,6 +38,7 @@ struct job {
 	                             NULL for all others */
 	const struct job *whole; /* -R: all that the case has, also the stage's
 	                            own lines and later ones; else NULL */
+	bool live;       /* -N: as -R, but what is outside is asked today */
 	struct arena *arena; /* reset after the job */
 	bool again;      /* a process died with it: it may have been done */
 	bool verbose;    /* -v: explain each step on stderr */

@@ -247,6 +247,7 @@ replay(const struct stage *s, const struct stage_opts *o)
 	job_init(&whole, &a);
 	read_case(s, &whole, &j);
 	j.verbose = o->verbose;
+	j.live = o->live;
 	verdict = run_one(s, &j, &lines);
 	if (s->text)
 		return finish_text(&lines, &j, verdict);
@@ -319,7 +320,7 @@ once(const struct stage *s, const struct stage_opts *o)
 int
 stage_main(const struct stage *s, const struct stage_opts *o)
 {
-	if (o->replay)
+	if (o->replay || o->live)
 		return replay(s, o);
 	return o->worker ? stage_worker(s, o) : once(s, o);
 }

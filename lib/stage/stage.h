@@ -15,7 +15,7 @@
  *              the stage's own lines on stdout; exit 0 favourable, 1
  *              unfavourable (j->unfavourable), 100, 111. Options make the
  *              envelope: -i IP, -H HELO, -f REVERSE-PATH, -r RCPT (may repeat).
- *   replay     -R, of stages that set opts.replay: stdin is the envelope of a
+ *   replay     -R or -N, of stages that set opts.replay: stdin is the envelope of a
  *              case, up to an empty line or the end; there is no message. The
  *              stage sees what stood before its own lines, and all of it as
  *              j->whole; it prints what it prints for people.
@@ -114,6 +114,7 @@ struct stage_opts {
 	bool given; /* an option of the people's face was used */
 	bool worker, verbose, no_message;
 	bool replay; /* -R: the program's own option */
+	bool live;   /* -N: the same, but what is outside is asked today */
 	const char *ip, *helo, *from;
 	const char *rcpt[16];
 	size_t rcpts;
