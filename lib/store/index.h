@@ -27,6 +27,7 @@
 
 #include <lmdb.h>
 
+#include "base/tuple.h"
 #include "store/maildir.h"
 #include "store/store.h"
 
@@ -78,6 +79,8 @@ struct box {
 	 * $ flags stand here too, to have letters. */
 	struct slice *keyword;
 	size_t keywords;
+	bool unlettered; /* not kept: a message's keywords that have no letter
+	                    change in this transaction */
 };
 
 /* A message record. */
@@ -209,6 +212,10 @@ struct box_file {
 };
 int box_file_read(struct account *a, struct slice dir, struct box_file *f)
     MUST_CHECK;
+/* Replace a file in the mailbox's directory, durably; a temporary file of a
+ * crash is removed first. */
+int box_file_replace(struct account *a, const struct box *b, const char *name,
+    struct slice body) MUST_CHECK;
 /* Write the mailbox file so that uidnext <= uidlimit; before a commit. */
 int box_reserve(struct wtx *w, struct box *b) MUST_CHECK;
 int box_file_write(struct account *a, const struct box *b) MUST_CHECK;
@@ -228,6 +235,30 @@ int box_parents(struct wtx *w, struct slice name, bool subscribe) MUST_CHECK;
 /* The flag that a $ keyword stands for, or 0. */
 unsigned keyword_flag(struct slice name);
 struct slice lower_copy(struct arena *ar, struct slice s);
+
+/* ---- keywords.c: those without a letter in file names --------------- */
+
+#define UNLETTERED_FILE "pneu-keywords"
+
+struct unlettered_line {
+	uint32_t uid;
+	struct tuple t;
+};
+struct unlettered {
+	struct unlettered_line *line; /* in order of uid */
+	size_t count;
+};
+
+/* Has the record a keyword without a letter? */
+bool rec_unlettered(const struct rec *r);
+/* Write the file; box_put() does if a record has changed so. */
+int unlettered_write(struct wtx *w, const struct box *b) MUST_CHECK;
+/* What the file says, in the transaction's arena; nothing if it is not there
+ * or of another UIDVALIDITY. */
+void unlettered_read(struct wtx *w, const struct box *b, struct unlettered *u);
+/* Add a message's keywords to its record, which has its UID again. */
+int unlettered_apply(struct wtx *w, struct box *b, const struct unlettered *u,
+    struct rec *r) MUST_CHECK;
 
 /* ---- message.c -------------------------------------------------------- */
 

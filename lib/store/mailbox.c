@@ -161,9 +161,8 @@ static const struct {
 	{ SPECIAL_JUNK, "junk" },
 };
 
-/* Replace dir/name; a temporary file of a crash is removed first. */
-static int
-file_replace(struct account *a, const struct box *b, const char *name,
+int
+box_file_replace(struct account *a, const struct box *b, const char *name,
     struct slice body)
 {
 	struct strbuf tmp = STRBUF_INIT(PATH_MAX_BYTES);
@@ -201,7 +200,7 @@ box_file_write(struct account *a, const struct box *b)
 	tuple_opt(&sb, "special", sb_slice(&use));
 	tuple_end(&sb);
 	STEP("mailbox-file");
-	r = file_replace(a, b, MAILBOX_FILE, sb_slice(&sb));
+	r = box_file_replace(a, b, MAILBOX_FILE, sb_slice(&sb));
 	sb_free(&use);
 	sb_free(&sb);
 	return r;
@@ -311,7 +310,7 @@ box_keywords_write(struct account *a, const struct box *b)
 		if (b->keyword[i].n != 0)
 			sb_printf(&sb, "%zu %.*s\n", i,
 			    SLICE_ARG(b->keyword[i]));
-	r = file_replace(a, b, KEYWORD_FILE, sb_slice(&sb));
+	r = box_file_replace(a, b, KEYWORD_FILE, sb_slice(&sb));
 	sb_free(&sb);
 	return r;
 }
@@ -586,7 +585,7 @@ subscriptions_write(struct wtx *w)
 			sb_putc(&sb, '\n');
 		}
 	errno = E2BIG;
-	r = sb.over ? -1 : file_replace(w->a, &root, SUBSCRIPTIONS,
+	r = sb.over ? -1 : box_file_replace(w->a, &root, SUBSCRIPTIONS,
 	    sb_slice(&sb));
 	sb_free(&sb);
 	return r;

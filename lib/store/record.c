@@ -216,6 +216,8 @@ box_put(struct wtx *w, const struct box *b)
 	MDB_val kv = key_make(&k, b->id, 0, 0), v;
 	int rc;
 
+	if (b->unlettered && unlettered_write(w, b) == -1)
+		return -1;
 	box_encode(b, &sb);
 	v = (MDB_val){ sb.n, sb.p };
 	rc = mdb_put(w->txn, w->a->db[DB_BOX], &kv, &v, 0);
@@ -426,6 +428,7 @@ int
 rec_add(struct wtx *w, struct box *b, struct rec *r)
 {
 	r->createseq = r->modseq = b->modseq = wtx_seq(w);
+	b->unlettered |= rec_unlettered(r);
 	tally(w, b, r, 1);
 	if (rec_rewrite(w, b, r) == -1)
 		return -1;
@@ -437,6 +440,7 @@ rec_change(struct wtx *w, struct box *b, const struct rec *old,
     struct rec *r)
 {
 	r->modseq = b->modseq = wtx_seq(w);
+	b->unlettered |= rec_unlettered(old) || rec_unlettered(r);
 	tally(w, b, old, -1);
 	tally(w, b, r, 1);
 	if (rec_rewrite(w, b, r) == -1)

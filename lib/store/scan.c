@@ -283,6 +283,7 @@ struct scan {
 	struct wtx *w;
 	struct box *b;
 	struct listing files;
+	struct unlettered unlettered; /* when the index was made anew */
 	struct listing again; /* second look, when something is missing */
 	bool looked_again, changed;
 	bool unfinished; /* a file was left out, somebody is writing it */
@@ -539,7 +540,8 @@ adopt(struct scan *s, const struct file *f)
 		r.uid = s->b->uidnext++;
 		tag(s, &r, st.st_size);
 	}
-	if (rec_from_info(s->w, s->b, r.info, &r) == -1)
+	if (rec_from_info(s->w, s->b, r.info, &r) == -1 ||
+	    (own && unlettered_apply(s->w, s->b, &s->unlettered, &r) == -1))
 		return -1;
 	s->changed = true;
 	return rec_add(s->w, s->b, &r);
@@ -554,6 +556,8 @@ scan_box(struct wtx *w, struct box *b, bool *changed, bool *unfinished)
 	if (list_box(w->a, b, &w->ar, &s.files) == -1 ||
 	    box_keywords_read(w, b) == -1 || compare(&s) == -1)
 		return -1;
+	if (b->messages == 0 && s.files.count != 0)
+		unlettered_read(w, b, &s.unlettered);
 	/* Own names first, then strangers: their UIDs come after. */
 	for (size_t i = 0; i < s.files.count; i++) {
 		struct file *f = &s.files.file[i];

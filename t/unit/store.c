@@ -590,6 +590,56 @@ test_create_fails(void)
 	account_close(a);
 }
 
+/* More keywords than letters, and a rebuild. */
+static void
+test_keywords(void)
+{
+	char path[4096], name[40][16];
+	struct slice kw[40];
+	struct flagset all = { .keyword = kw, .keywords = 40 };
+	struct flagset one = { .keyword = kw + 35, .keywords = 1 };
+	struct account *a;
+	struct message m;
+	struct uid_list uids;
+	struct copied c;
+	uint32_t in, trash, uid[3];
+	uint64_t modseq;
+
+	snprintf(path, sizeof(path), "%s/kim", root);
+	a = account_open(AT_FDCWD, path, ACCOUNT_CREATE);
+	for (size_t i = 0; i < 40; i++) {
+		snprintf(name[i], sizeof(name[i]), "word-%zu", i);
+		kw[i] = slice_str(name[i]);
+	}
+	in = box_id(a, "INBOX");
+	uid[0] = add(a, in, "Subject: a\n\n", &all);
+	uid[1] = add(a, in, "Subject: b\n\n", NULL);
+	uid[2] = add(a, in, "Subject: c\n\n", &all);
+	ok(message_flag(a, in, uid + 1, 1, FLAGS_ADD, &one, UINT64_MAX, &ar,
+	    &uids, NULL, &modseq) == 0, "a late keyword is added");
+	ok(message_flag(a, in, uid + 2, 1, FLAGS_REMOVE, &one, UINT64_MAX, &ar,
+	    &uids, NULL, &modseq) == 0, "and removed");
+	trash = box_id(a, "Trash");
+	ok(message_copy(a, in, uid, 1, trash, &ar, &c) == 0, "copied");
+	account_close(a);
+	for (int round = 0; round < 2; round++) {
+		ok(account_rebuild(AT_FDCWD, path, false) == 0, "rebuild");
+		a = account_open(AT_FDCWD, path, 0);
+		in = box_id(a, "INBOX");
+		ok(message_get(a, in, uid[0], &ar, &m) == 1 &&
+		    m.set.keywords == 40, "forty keywords are there again");
+		ok(message_get(a, in, uid[1], &ar, &m) == 1 &&
+		    m.set.keywords == 1 &&
+		    slice_eqs(m.set.keyword[0], "word-35"), "the late one");
+		ok(message_get(a, in, uid[2], &ar, &m) == 1 &&
+		    m.set.keywords == 39, "without the one removed");
+		ok(message_get(a, box_id(a, "Trash"), c.to.uid[0], &ar, &m) ==
+		    1 && m.set.keywords == 40, "in the copy, too");
+		consistent(a, "with many keywords");
+		account_close(a);
+	}
+}
+
 /* What is removed does not stay in the index for ever. */
 static void
 test_removed(void)
@@ -677,6 +727,7 @@ main(void)
 	test_many();
 	test_first_together();
 	test_create_fails();
+	test_keywords();
 	test_removed();
 	test_subscriptions();
 	arena_free(&ar);
