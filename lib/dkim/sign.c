@@ -16,6 +16,8 @@
 /* Names in h=: real mail has under 60, and some verifiers stop at a few
  * hundred. */
 #define SIGNED_NAMES_MAX 256u
+/* Bytes of h=: with all else the field stays well under DKIM_FIELD_MAX. */
+#define SIGNED_BYTES_MAX ((size_t)4096)
 
 static const char *
 take_fields(struct slice in, struct dkim_message *m, size_t *cap,
@@ -317,7 +319,7 @@ dkim_sign(const struct dkim_signer *s, struct dkim_message *m,
     struct dkim_signed *what, const char **error)
 {
 	struct strbuf text = STRBUF_INIT(SIGNATURE_TEXT_MAX);
-	struct strbuf names = STRBUF_INIT(SIGNATURE_TEXT_MAX);
+	struct strbuf names = STRBUF_INIT(SIGNED_BYTES_MAX);
 	struct strbuf over = STRBUF_INIT(SIGNATURE_TEXT_MAX);
 
 	*what = (struct dkim_signed){ 0 };

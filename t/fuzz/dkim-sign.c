@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "addr/addr.h"
 #include "base/alloc.h"
 #include "conf/setting.h"
 #include "dkim/verify.h"
@@ -81,10 +82,10 @@ check(struct slice msg, bool ed, struct arena *ar)
 static struct slice
 identity(struct slice in, struct strbuf *sb)
 {
-	sb_putc(sb, 'a');
-	if (slice_is_utf8(in))
-		sb_put(sb, in);
-	sb_puts(sb, "@example.org");
+	struct addr a = { .local = slice_is_utf8(in) ? in : S("a"),
+		.domain = S("example.org") };
+
+	addr_format(sb, &a);
 	return sb_slice(sb);
 }
 
