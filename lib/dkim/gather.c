@@ -86,11 +86,12 @@ dkim_gather(struct slice msg, struct psl *psl, struct arena *ar,
 		return;
 	for (size_t i = 0; i < g->fields.count; i++) {
 		const struct field *f = &g->fields.f[i];
-		struct dkim_evidence *e = &g->e[g->count];
+		struct dkim_evidence *e;
 
 		if (!slice_ieqs(f->name, "dkim-signature") ||
 		    g->count++ >= DKIM_SIGNATURES_MAX)
 			continue;
+		e = &g->e[g->count - 1];
 		if (g->count == 1)
 			count_fields(&g->fields, have);
 		e->at = (size_t)(f->raw.p - msg.p);
