@@ -32,6 +32,7 @@ server:
 	local-data-ptr: "127.0.0.1 mx.sender.example"
 	local-data-ptr: "$MX mx.sender.example"
 $(dns_keys)
+$(cat "$WORK/auth.dns" 2>/dev/null)
 E
 	unbound -d -c "$d/unbound.conf" </dev/null >"$d/out" 2>&1 &
 	DNS_PID=$!
