@@ -80,15 +80,64 @@ lists(struct slice list, const char *word)
 	return false;
 }
 
+/* A DER element off *in, with a length of one to three octets, and its
+ * content. */
+static bool
+der_take(struct slice *in, unsigned char tag, struct slice *content)
+{
+	size_t n, head = 2;
+
+	if (in->n < 2 || in->p[0] != tag)
+		return false;
+	n = in->p[1];
+	if (n > 0x80 && n <= 0x82 && in->n >= 2 + (n & 0x7f)) {
+		head += n & 0x7f;
+		n = head == 3 ? in->p[2] :
+		    (size_t)in->p[2] << 8 | in->p[3];
+	} else if (n >= 0x80)
+		return false;
+	if (n > in->n - head)
+		return false;
+	*content = slice_sub(*in, head, n);
+	*in = slice_skip(*in, head + n);
+	return true;
+}
+
+/*
+ * The RSA key inside a SubjectPublicKeyInfo for rsaEncryption (RFC 3279 section
+ * 2.3.1). d2i_PUBKEY() can do that, but takes four times as long as the rest of
+ * a verification, to find out what kind of key it has.
+ */
+static bool
+rsa_inside(struct slice der, struct slice *key)
+{
+	static const unsigned char algorithm[] = { 0x06, 0x09, 0x2a, 0x86,
+		0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00 };
+	struct slice all, part;
+
+	if (!der_take(&der, 0x30, &all) || der.n != 0 ||
+	    !der_take(&all, 0x30, &part) ||
+	    !slice_eq(part, slice_of(algorithm, sizeof(algorithm))) ||
+	    !der_take(&all, 0x03, &part) || all.n != 0 ||
+	    part.n == 0 || part.p[0] != 0)
+		return false;
+	*key = slice_skip(part, 1);
+	return true;
+}
+
+/* p= of RSA is a SubjectPublicKeyInfo, or (erratum 3017) the bare RSA key. */
 static EVP_PKEY *
 rsa_decode(struct slice der)
 {
 	const unsigned char *p = der.p;
-	EVP_PKEY *key = d2i_PUBKEY(NULL, &p, (long)der.n);
+	EVP_PKEY *key;
 
-	if (key == NULL) {
+	if (rsa_inside(der, &der))
 		p = der.p;
-		key = d2i_PublicKey(EVP_PKEY_RSA, NULL, &p, (long)der.n);
+	key = d2i_PublicKey(EVP_PKEY_RSA, NULL, &p, (long)der.n);
+	if (key == NULL) { /* parameters left out, other forms of a length */
+		p = der.p;
+		key = d2i_PUBKEY(NULL, &p, (long)der.n);
 	}
 	if (key != NULL && (EVP_PKEY_get_base_id(key) != EVP_PKEY_RSA ||
 	    p != der.p + der.n)) {

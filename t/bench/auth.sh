@@ -44,7 +44,7 @@ auth_body() {
 }
 auth_message() { # domain
 	{
-		printf 'From: Ann <a@%s>\nTo: <u@%s>\nSubject: bench\nDate: %s\n' "$1" $DOMAIN "$(date -R)"
+		printf 'From: Ann <a@%s>\nTo: <u@%s>\nSubject: bench\nDate: %s\n' "$1" "$DOMAIN" "$(date -R)"
 		printf 'Message-ID: <%s@%s>\nMIME-Version: 1.0\n' "$RANDOM$RANDOM" "$1"
 		printf 'Content-Type: text/plain; charset=us-ascii\n\n'
 		cat "$WORK/auth.body"
@@ -60,8 +60,8 @@ auth_up() { # name
 	wait_count 1 10 sh -c "ls $root/run | grep -c '^$1\$'"
 }
 auth_down() { # name
-	kill $AUTH_PID
-	wait $AUTH_PID
+	kill "$AUTH_PID"
+	wait "$AUTH_PID"
 	group_end "$1"
 }
 # CPU of the processes below `stages' for N messages: not that of the resolver
