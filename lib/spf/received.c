@@ -37,8 +37,8 @@ is_dot_atom(struct slice s)
 	for (size_t i = 0; i < s.n; i++) {
 		unsigned char c = s.p[i];
 
-		if (c == '.' ? dot : !ascii_isalnum(c) &&
-		    strchr("!#$%&'*+-/?^_`{|}~", c) == NULL)
+		if (c == '.' ? dot : !ascii_isalnum(c) && (c == '\0' ||
+		    strchr("!#$%&'*+-/?^_`{|}~", c) == NULL))
 			return false;
 		dot = c == '.';
 	}
