@@ -29,9 +29,11 @@ struct state {
 	bool asked, authentic;     /* any answer; all answers */
 	enum spf_result ended;
 	/* Names of the client that lead back to it; found at most once. */
-	bool names_known;
+	const struct dns_answer *ptr; /* NULL: not asked for yet */
+	struct slice reverse;         /* the name asked for */
 	struct slice names[SPF_HOSTS_MAX];
 	size_t names_n;
+	bool term_void; /* the term under way has been counted as void */
 	const struct frame *frame; /* whose macros are expanded */
 	/* With a trace only. */
 	struct strbuf note, costs, void_names;

@@ -107,6 +107,7 @@ redirect(struct state *s, struct frame *f)
 	int got;
 
 	f->term = f->record.redirect_text;
+	s->term_void = false;
 	outer = *f;
 	if (eval_count(s, f) == ENDED ||
 	    (got = eval_target(s, f, spec, &name)) == ENDED)

@@ -45,13 +45,15 @@ eval_count(struct state *s, const struct frame *f)
 	return 0;
 }
 
-/* An answer to a term's own query that has nothing counts as void. */
+/* A term counts as void, once, if a query of its own has no answer. */
 static int
 count_void(struct state *s, const struct frame *f, const struct dns_answer *a,
     struct slice name)
 {
-	if (a->status != DNS_NXDOMAIN && a->status != DNS_NODATA)
+	if (s->term_void ||
+	    (a->status != DNS_NXDOMAIN && a->status != DNS_NODATA))
 		return 0;
+	s->term_void = true;
 	if (s->ask->trace != NULL)
 		trace_list(&s->void_names, name, f->domain);
 	if (++s->answer->voids > SPF_VOIDS_MAX)
@@ -89,37 +91,46 @@ has_ip(const struct dns_answer *a, const struct ip *ip, unsigned bits4,
 	return false;
 }
 
-/* Section 5.5: names of the client that have its address, of the first ten.
- * What fails is skipped. MATCH, or ENDED when a limit is reached. */
+/* Those of the first ten names of the answer that lead back to the client;
+ * what fails is skipped. */
+static int
+validate_names(struct state *s, const struct frame *f,
+    const struct dns_answer *ptr)
+{
+	const struct spf_ask *ask = s->ask;
+	const struct dns_answer *back;
+
+	for (size_t i = 0; i < ptr->count && i < SPF_HOSTS_MAX; i++)
+		dns_prefetch(ask->dns, ask->budget, ptr->rr[i].name,
+		    ip_type(s));
+	for (size_t i = 0; i < ptr->count && i < SPF_HOSTS_MAX; i++) {
+		back = eval_query(s, ptr->rr[i].name, ip_type(s));
+		if (back->status == DNS_LIMIT)
+			return eval_trouble(s, f, back, ptr->rr[i].name);
+		if (has_ip(back, &ask->ip, 32, 128))
+			s->names[s->names_n++] = ptr->rr[i].name;
+	}
+	return MATCH;
+}
+
+/* Section 5.5: the names of the client. MATCH, or ENDED when a limit is
+ * reached; trouble with the PTR query gives no name. */
 static int
 find_names(struct state *s, const struct frame *f)
 {
-	const struct spf_ask *ask = s->ask;
 	struct strbuf name = STRBUF_INIT(128);
-	const struct dns_answer *a, *back;
-	struct slice reverse;
 
-	if (s->names_known)
-		return MATCH;
-	s->names_known = true;
-	dns_reverse(&name, &ask->ip);
-	reverse = arena_copy(ask->arena, sb_slice(&name));
+	if (s->ptr != NULL)
+		return count_void(s, f, s->ptr, s->reverse);
+	dns_reverse(&name, &s->ask->ip);
+	s->reverse = arena_copy(s->ask->arena, sb_slice(&name));
 	sb_free(&name);
-	a = eval_query(s, reverse, DNS_PTR);
-	if (a->status == DNS_LIMIT)
-		return eval_trouble(s, f, a, SLICE_NONE);
-	if (count_void(s, f, a, reverse) == ENDED)
+	s->ptr = eval_query(s, s->reverse, DNS_PTR);
+	if (s->ptr->status == DNS_LIMIT)
+		return eval_trouble(s, f, s->ptr, SLICE_NONE);
+	if (count_void(s, f, s->ptr, s->reverse) == ENDED)
 		return ENDED;
-	for (size_t i = 0; i < a->count && i < SPF_HOSTS_MAX; i++)
-		dns_prefetch(ask->dns, ask->budget, a->rr[i].name, ip_type(s));
-	for (size_t i = 0; i < a->count && i < SPF_HOSTS_MAX; i++) {
-		back = eval_query(s, a->rr[i].name, ip_type(s));
-		if (back->status == DNS_LIMIT)
-			return eval_trouble(s, f, back, a->rr[i].name);
-		if (has_ip(back, &ask->ip, 32, 128))
-			s->names[s->names_n++] = a->rr[i].name;
-	}
-	return MATCH;
+	return validate_names(s, f, s->ptr);
 }
 
 /* %{p}: the domain itself, else a name below it, else any, else "unknown". */
@@ -317,6 +328,7 @@ eval_term(struct state *s, const struct frame *f, const struct spf_term *t)
 	struct slice name;
 	int got;
 
+	s->term_void = false;
 	if (t->kind == SPF_ALL)
 		return MATCH;
 	if (t->kind == SPF_IP4 || t->kind == SPF_IP6)

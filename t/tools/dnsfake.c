@@ -1,6 +1,6 @@
 /*
  * dnsfake - a name server that does what a test tells it, also what is wrong
- * usage   dnsfake [-a] [-l log] zone
+ * usage   dnsfake [-a] [-l log] [-p port] zone
  * fd 1    "port N" once it listens on 127.0.0.1, UDP and TCP
  *
  * The zone is tuple lines:
@@ -369,15 +369,16 @@ serve_tcp(int fd, struct strbuf *out)
 		warn_sys("TCP");
 }
 
-/* The same free port for UDP and TCP. */
+/* The same free port, or the one of -p, for UDP and TCP. */
 static unsigned
-listen_both(int *udp, int *tcp)
+listen_both(uint16_t port, int *udp, int *tcp)
 {
 	for (int i = 0; i < 100; i++) {
 		struct sockaddr_in sa = { .sin_family = AF_INET };
 		socklen_t n = sizeof(sa);
 
 		sa.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+		sa.sin_port = htons(port);
 		*udp = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 		*tcp = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 		if (bind(*tcp, (struct sockaddr *)&sa, n) == 0 &&
@@ -417,19 +418,24 @@ main(int argc, char **argv)
 {
 	struct strbuf out = STRBUF_INIT((size_t)128 * 1024);
 	struct arena ar = { 0 };
+	uint64_t port = 0;
 	int ch, udp, tcp;
 
 	prog_set(argv[0]);
-	while ((ch = getopt(argc, argv, "al:")) != -1)
+	while ((ch = getopt(argc, argv, "al:p:")) != -1)
 		switch (ch) {
 		case 'a': set_ad = true; break;
 		case 'l': query_log = fopen(optarg, "a"); break;
+		case 'p':
+			if (slice_u64(slice_str(optarg), 65535, &port) == 0)
+				break;
+			return EXIT_PERM;
 		default: return EXIT_PERM;
 		}
 	if (optind + 1 != argc)
 		return EXIT_PERM;
 	read_zone(argv[optind], &ar);
-	printf("port %u\n", listen_both(&udp, &tcp));
+	printf("port %u\n", listen_both((uint16_t)port, &udp, &tcp));
 	fflush(stdout);
 	for (;;) {
 		struct pollfd fds[2] = { { .fd = udp, .events = POLLIN },
