@@ -1,6 +1,7 @@
 #include "base/tuple.h"
 
 #include <errno.h>
+#include <string.h>
 
 void
 tuple_reader_init(struct tuple_reader *r, struct slice in)
@@ -8,11 +9,24 @@ tuple_reader_init(struct tuple_reader *r, struct slice in)
 	*r = (struct tuple_reader){ .in = in, .line = 1 };
 }
 
-static bool
-is_name_byte(unsigned char c)
-{
-	return (c >= 'a' && c <= 'z') || ascii_isdigit(c) || c == '-';
-}
+/* What a byte may be part of as it stands; every stage reads the whole
+ * envelope, so this is the innermost loop of the house. */
+enum { IN_NAME = 1, IN_BARE = 2, IN_QUOTES = 4 };
+#define BOTH (IN_BARE | IN_QUOTES)
+#define ANY (IN_NAME | IN_BARE | IN_QUOTES)
+static const unsigned char may[256] = {
+	[' '] = IN_QUOTES,
+	['!'] = BOTH,
+	['#' ... ','] = BOTH,
+	['-'] = ANY,
+	['.' ... '/'] = BOTH,
+	['0' ... '9'] = ANY,
+	[':' ... '['] = BOTH,
+	[']' ... '`'] = BOTH,
+	['a' ... 'z'] = ANY,
+	['{' ... '~'] = BOTH,
+	[0x80 ... 0xff] = BOTH,
+};
 
 static bool
 is_control(unsigned char c)
@@ -26,7 +40,7 @@ take_name(struct slice *in, struct slice *name)
 {
 	size_t i = 0;
 
-	while (i < in->n && is_name_byte(in->p[i]))
+	while (i < in->n && (may[in->p[i]] & IN_NAME))
 		i++;
 	*name = slice_sub(*in, 0, i);
 	*in = slice_skip(*in, i);
@@ -45,10 +59,9 @@ take_record(struct tuple_reader *r)
 	struct slice rec;
 
 	for (;;) {
-		while (i < r->in.n && p[i] != '\n')
-			i++;
-		if (i < r->in.n)
-			i++;
+		const unsigned char *end = memchr(p + i, '\n', r->in.n - i);
+
+		i = end == NULL ? r->in.n : (size_t)(end - p) + 1;
 		r->line++;
 		if (i >= r->in.n || !ascii_isblank(p[i]))
 			break;
@@ -72,6 +85,13 @@ take_quoted(struct slice *in, struct arena *a, struct slice *value)
 	size_t end = 0, n = 0, i;
 	unsigned char *out;
 
+	while (end < in->n && (may[in->p[end]] & IN_QUOTES))
+		end++;
+	if (end < in->n && in->p[end] == '"') { /* nothing is escaped */
+		*value = slice_sub(*in, 0, end);
+		*in = slice_skip(*in, end + 1);
+		return NULL;
+	}
 	while (end < in->n && in->p[end] != '"')
 		end += in->p[end] == '\\' ? 2 : 1;
 	if (end >= in->n)
@@ -110,15 +130,11 @@ take_bare(struct slice *in, struct slice *value)
 {
 	size_t i = 0;
 
-	for (; i < in->n; i++) {
-		unsigned char c = in->p[i];
-
-		if (ascii_isblank(c) || c == '\n' || c == '\r')
-			break;
-		if (c == '"' || c == '\\' || is_control(c))
-			return "quote, backslash or control character in a "
-			       "bare value";
-	}
+	while (i < in->n && (may[in->p[i]] & IN_BARE))
+		i++;
+	if (i < in->n && !ascii_isblank(in->p[i]) && in->p[i] != '\n' &&
+	    in->p[i] != '\r')
+		return "quote, backslash or control character in a bare value";
 	*value = slice_sub(*in, 0, i);
 	*in = slice_skip(*in, i);
 	return NULL;

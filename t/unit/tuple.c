@@ -86,6 +86,67 @@ round_trip(void)
 	sb_free(&sb);
 }
 
+/* What stands between a= and the next attribute, as the header has it. */
+static bool
+may_stand(unsigned char c, bool quoted)
+{
+	if (c < 0x20 || c == 0x7f || c == '"' || c == '\\')
+		return false;
+	return quoted || c != ' ';
+}
+
+/* Each byte in the middle of a value, bare and in quotes. */
+static void
+each_byte(bool quoted)
+{
+	int wrong = 0;
+
+	for (int c = 0; c < 256; c++) {
+		const char text[] = { 't', ' ', 'a', '=', '"', 'x', (char)c,
+			'y', '"', '\n' };
+		struct slice in = slice_of(text, sizeof(text));
+		const unsigned char want[] = { 'x', (unsigned char)c, 'y' };
+		unsigned char *copy;
+		struct tuple_reader r;
+		struct arena ar = { 0 };
+		struct tuple t = { 0 };
+		bool good;
+
+		copy = malloc(in.n);
+		memcpy(copy, in.p, in.n);
+		in = slice_of(copy, in.n);
+		if (!quoted) { /* without the quotes */
+			memmove(copy + 4, copy + 5, 3);
+			copy[7] = '\n';
+			in.n = 8;
+		}
+		tuple_reader_init(&r, in);
+		good = tuple_next(&r, &ar, &t) == 1 && t.count == 1 &&
+		    slice_eq(t.attr[0].value, slice_of(want, sizeof(want)));
+		wrong += good != may_stand((unsigned char)c, quoted);
+		arena_free(&ar);
+		free(copy);
+	}
+	isnum(wrong, 0, quoted ? "each byte in quotes" : "each byte bare");
+}
+
+/* What has nothing escaped is not copied. */
+static void
+borrowed(void)
+{
+	struct slice in = S("t a=\"x y\" b=\"\" c=\"x \\\\\"\n");
+	struct tuple_reader r;
+	struct arena ar = { 0 };
+	struct tuple t;
+
+	tuple_reader_init(&r, in);
+	ok(tuple_next(&r, &ar, &t) == 1, "three quoted values");
+	ok(tuple_value(&t, "a").p == in.p + 5, "a value is borrowed");
+	ok(tuple_value(&t, "b").p == in.p + 13, "so is an empty one");
+	is(tuple_value(&t, "c"), "x \\", "one with an escape is not");
+	arena_free(&ar);
+}
+
 static void
 error_place(void)
 {
@@ -109,6 +170,9 @@ main(void)
 	plan(0);
 	read_cases();
 	round_trip();
+	each_byte(false);
+	each_byte(true);
+	borrowed();
 	error_place();
 	return done();
 }
