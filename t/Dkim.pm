@@ -109,8 +109,9 @@ sub canon_field { my ($how, $f) = @_;
 sub canon_body { my ($how, $b) = @_;
 	if ($how eq 'relaxed') { $b =~ s/[ \t]+/ /g; $b =~ s/ (?=\r\n|\z)//g }
 	$b .= "\r\n" if length $b && $b !~ /\r\n\z/;
-	$b =~ s/(?:\r\n)+\z/\r\n/;
-	$b = '' if $b eq "\r\n";
+	my $n = length $b;
+	$n -= 2 while $n >= 2 && substr($b, $n - 2, 2) eq "\r\n";
+	$b = substr($b, 0, $n) . ($n ? "\r\n" : '');
 	$b = "\r\n" if $how eq 'simple' && $b eq '';
 	$b }
 
