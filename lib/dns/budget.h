@@ -7,7 +7,7 @@
  * a truncated answer is asked for once more by TCP, and a silent server up to
  * three times, which is not counted here.
  *
- *	iprev    the PTR query and ten names (RFC 8601 section 3 names no limit;
+ *	iprev    the PTR query and ten names (RFC 8601 section 3 wants a limit;
  *	         ten as in RFC 7208 section 4.6.4), A or AAAA, all at once.
  *	spf      HELO and MAIL FROM together: two records, ten terms each
  *	         (RFC 7208 section 4.6.4), one explanation, and 41 addresses of

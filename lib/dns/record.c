@@ -370,23 +370,39 @@ read_answer(const struct tuple *t, struct slice name, struct arena *ar,
 	return a->reason != NULL && a->status == DNS_OK ? -1 : 0;
 }
 
+/* The question of a line, whose name is written as name_of() does. */
+static int
+read_question(const struct tuple *t, struct dns_question *q)
+{
+	struct strbuf text = STRBUF_INIT(2 * DNS_NAME_MAX);
+	struct slice name = tuple_value(t, "name");
+	enum dns_type type;
+	bool same;
+
+	if (dns_type_of(tuple_value(t, "type"), &type) == -1 ||
+	    dns_question_init(q, name, type) == -1)
+		return -1;
+	name_of(q, &text);
+	same = slice_eq(sb_slice(&text), name);
+	sb_free(&text);
+	return same ? 0 : -1;
+}
+
 int
 dns_notes_read(struct dns_notes *n, const struct tuple *t)
 {
 	struct dns_note *last = n->count > 0 ? &n->note[n->count - 1] : NULL;
-	struct slice name = tuple_value(t, "name"), status;
 	struct dns_answer *a;
 	struct dns_question q;
-	enum dns_type type;
+	struct slice status;
 
-	if (dns_type_of(tuple_value(t, "type"), &type) == -1 ||
-	    dns_question_init(&q, name, type) == -1)
+	if (read_question(t, &q) == -1)
 		return -1;
 	if (!tuple_get(t, "status", &status))
 		return last == NULL || !dns_question_eq(&last->q, &q) ||
 		    last->a->status != DNS_OK ? -1 : read_rrs(n, t, last);
 	a = arena_alloc(n->ar, sizeof(*a));
-	if (read_answer(t, name, n->ar, a) == -1)
+	if (read_answer(t, tuple_value(t, "name"), n->ar, a) == -1)
 		return -1;
 	add(n, &q, a, tuple_has(t, "rest", "yes"));
 	return read_rrs(n, t, &n->note[n->count - 1]) == -1 ||

@@ -7,8 +7,8 @@
  *	rr name=example.org type=MX ttl=300 value="10 mx.example.org"
  *	rr name=example.org type=TXT value=first value=second
  *	act name=example.org type=TXT do=servfail
- * `act' applies to all types without type=. Where there is an rr too, only
- * formerr, tcclose and wrong... count.
+ * `act' applies to all types without type=, and to all names with name=*. Where
+ * there is an rr too, only formerr, tcclose and wrong... count.
  *	timeout    no answer          servfail  refused
  *	bogus      SERVFAIL, EDE 6    formerr   if asked with EDNS, else rr
  *	wrongid    wrongname          answers that are not to be believed
@@ -86,19 +86,26 @@ type_number(struct slice name)
 	return slice_u64(name, 65535, &n) == 0 ? (unsigned)n : 0;
 }
 
+static bool
+is_name(struct slice text, const struct dns_question *q)
+{
+	struct dns_question own;
+
+	return slice_eqs(text, "*") ||
+	    (dns_question_init(&own, text, 0) == 0 && own.n == q->n &&
+	    memcmp(own.name, q->name, q->n) == 0);
+}
+
 /* The record or act of that name and type. NULL when there are no more. */
 static const struct tuple *
 find(const char *kind, const struct dns_question *q, unsigned type, size_t *at)
 {
-	struct dns_question own;
-
 	for (; *at < zone_n; ++*at) {
 		const struct tuple *t = &zone[*at];
 		struct slice of = tuple_value(t, "type");
 
 		if (!tuple_is(t, kind) ||
-		    dns_question_init(&own, tuple_value(t, "name"), 0) == -1 ||
-		    own.n != q->n || memcmp(own.name, q->name, q->n) != 0 ||
+		    !is_name(tuple_value(t, "name"), q) ||
 		    (of.n > 0 && type != 0 && type_number(of) != type))
 			continue;
 		++*at;
