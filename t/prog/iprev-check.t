@@ -66,6 +66,24 @@ people IPv6 0 'iprev result=pass name=six.test ip=2001:db8::1 dnssec=yes' \
 "$iprev" -n -v -s "$dns_server" -i 192.0.2.1 2>"$tmp/out" >/dev/null
 grep -q '^step check=dns type=PTR name=1.2.0.192.in-addr.arpa status=ok ' \
     "$tmp/out"; ok $? '-v'
+# because IP PATTERN: -v gives the cause in a sentence.
+because() {
+	"$iprev" -n -v -s "$dns_server" ${1:+-i "$1"} 2>"$tmp/out" >/dev/null
+	[ "$(grep -c '^because check=iprev ' "$tmp/out")" -eq 1 ] &&
+	    grep -q "^because check=iprev result=$2" "$tmp/out"
+	ok $? "-v: $2"
+}
+because 192.0.2.1 'pass text=".*the name mx.test, and that name has this address'
+because 192.0.2.3 'fail text=".*says that it is other.test, but none of the 1 name .*Give other.test an A record'
+because 192.0.2.4 'temperror text=".*what is at dead.test (server failure)'
+because 192.0.2.6 'fail text=".*(and 30 other names), but none of the 10 names'
+because 192.0.2.7 'permerror text=".*no PTR record'
+because 2001:db8::1 'pass'
+because '' 'permerror text=".*address is not known'
+grep -q 'note=' "$tmp/out"; [ $? -eq 1 ]; ok $? '-v: nothing was asked'
+"$iprev" -n -v -s "$dns_server" -i 192.0.2.3 2>&1 >/dev/null |
+    grep -q 'name=other.test .*note="not the client.s address: 192.0.2.99"'
+ok $? '-v: what the name has instead'
 
 printf 'job id=abcdefghabcdefgh size=4 time=1700000000\nclient ip=192.0.2.1\nfrom addr=\n\nx\r\n\n' >"$tmp/job"
 "$iprev" -s "$dns_server" <"$tmp/job" | sed '/^$/,$d' >"$tmp/want"
