@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,6 +17,11 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "stages.h"
+
+/* Before stages(8) ends a worker that is over its time, the worker ends what
+ * the command has started. */
+#define SPARE_MS 250
+#define EXIT_STEP_MS 2 /* between looks whether the command has ended */
 
 struct filter {
 	char **argv;
@@ -42,12 +48,14 @@ stream_file(const struct job *j)
 static pid_t
 start(struct filter *f, int in, int out)
 {
-	pid_t pid = fork();
+	pid_t parent = getpid(), pid = fork();
 
 	if (pid != 0)
 		return pid;
 	/* A group, so that what it started ends with it. */
 	setpgid(0, 0);
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) == -1 || getppid() != parent)
+		_exit(EXIT_TEMP);
 	if (dup2(in, STDIN_FILENO) == -1 || dup2(out, STDOUT_FILENO) == -1)
 		_exit(EXIT_TEMP);
 	/* Not the worker's sockets: they are not for strangers. */
@@ -92,12 +100,36 @@ read_back(int fd, struct strbuf *env, int64_t deadline)
 	}
 }
 
+/*
+ * The exit status. *late: it was over its time, and has been ended with all
+ * that it started.
+ */
+static int
+await(pid_t pid, int64_t deadline, bool failed, bool *late)
+{
+	int status = 0;
+	pid_t got = 0;
+
+	while (!failed && got == 0 && clock_left(deadline) > 0)
+		if ((got = waitpid(pid, &status, WNOHANG)) == 0)
+			poll(NULL, 0, EXIT_STEP_MS);
+	if (got == pid)
+		return status;
+	*late = clock_left(deadline) == 0;
+	kill(-pid, SIGKILL);
+	kill(pid, SIGKILL);
+	while (waitpid(pid, &status, 0) == -1 && errno == EINTR)
+		;
+	return status;
+}
+
 static int
 filter_run(void *ctx, struct job *j, struct strbuf *out)
 {
 	struct filter *f = ctx;
 	struct strbuf env = STRBUF_INIT(JOB_ENVELOPE_MAX);
-	int64_t deadline = clock_ms() + (int64_t)f->seconds * 1000;
+	int64_t deadline = clock_ms() + (int64_t)f->seconds * 1000 - SPARE_MS;
+	bool late = false;
 	int in = stream_file(j), fd[2] = { -1, -1 }, status = 0, r;
 	pid_t pid;
 
@@ -112,14 +144,11 @@ filter_run(void *ctx, struct job *j, struct strbuf *out)
 	close(fd[1]);
 	r = pid != -1 ? read_back(fd[0], &env, deadline) : -1;
 	close(fd[0]);
-	if (pid != -1) {
-		if (r == -1) {
-			kill(-pid, SIGKILL);
-			kill(pid, SIGKILL);
-		}
-		while (waitpid(pid, &status, 0) == -1 && errno == EINTR)
-			;
-	}
+	if (pid != -1)
+		status = await(pid, deadline, r == -1, &late);
+	/* The pipeline file says what that means: stages ends us in a moment. */
+	if (late)
+		poll(NULL, 0, 4 * SPARE_MS);
 	/* New lines stand behind the ones that it was given. */
 	if (r == 0 && slice_starts(sb_slice(&env), j->envelope))
 		sb_put(out, slice_skip(sb_slice(&env), j->envelope.n));

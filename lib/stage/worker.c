@@ -378,7 +378,11 @@ seat_done(struct worker *w, const struct held *h)
 	w->seat->slot[h - w->held] = -1;
 }
 
-/* Take a waiting job, then, for a batch, whatever else waits already. */
+/*
+ * Take a waiting job, then, for a batch, whatever else waits already, up to
+ * one that may have ended a worker before: that runs alone, so that it takes
+ * no others with it.
+ */
 static size_t
 take_jobs(struct worker *w)
 {
@@ -391,7 +395,7 @@ take_jobs(struct worker *w)
 	if (got != 1)
 		return 0;
 	seat_take(w, count++);
-	while (count < w->most) {
+	while (count < w->most && !w->held[count - 1].again) {
 		struct pollfd p = { .fd = FD_IN, .events = POLLIN };
 
 		if (poll(&p, 1, 0) != 1 || !(p.revents & POLLIN))
@@ -406,7 +410,7 @@ take_jobs(struct worker *w)
 }
 
 static void
-run_jobs(struct worker *w, size_t count)
+run_jobs(struct worker *w, size_t first, size_t count)
 {
 	struct job *good[STAGE_BATCH_MAX];
 	struct held *from[STAGE_BATCH_MAX];
@@ -415,7 +419,7 @@ run_jobs(struct worker *w, size_t count)
 	size_t n = 0;
 
 	for (size_t i = 0; i < count; i++) {
-		struct held *h = &w->held[i];
+		struct held *h = &w->held[first + i];
 		const char *error = held_load(w, h);
 
 		if (error != NULL) {
@@ -439,7 +443,7 @@ run_jobs(struct worker *w, size_t count)
 		seat_done(w, from[i]);
 	}
 	for (size_t i = 0; i < count; i++)
-		held_release(&w->held[i]);
+		held_release(&w->held[first + i]);
 }
 
 int
@@ -453,7 +457,11 @@ stage_worker(const struct stage *s, const struct stage_opts *o)
 	    (count = take_jobs(&w)) != 0) {
 		if (s->refresh != NULL)
 			s->refresh(s->ctx);
-		run_jobs(&w, count);
+		if (count > 1 && w.held[count - 1].again) {
+			run_jobs(&w, 0, count - 1);
+			run_jobs(&w, count - 1, 1);
+		} else
+			run_jobs(&w, 0, count);
 		w.jobs += (unsigned)count;
 		seat_free(&w, count);
 	}

@@ -66,14 +66,7 @@ load -v -f b-accept@x >"$root/out"; has 'ecode=2.6.0 text="taken by b"' 'accepte
 load -v -f a-accept@x >"$root/out"; has 'code=451' 'only the last stage may accept'
 load -v -f a-foreign@x >"$root/out"; has 'code=250' 'a worker cannot write foreign lines'
 
-# One message sleeps for long; others are not held up.
-load -v -f b-sleep9@x >"$root/slow" & slow=$!
-load -n 50 -c 5 >"$root/out"
-[ ! -s "$root/slow" ]
-ok $? 'a slow message does not delay fifty others'
-has 'code250=50' 'all fifty'
-wait $slow
-cp "$root/slow" "$root/out"; has 'code=451' 'over its time: temporary failure'
+load -v -f b-sleep9@x >"$root/out"; has 'code=451' 'over its time: temporary failure'
 load -v -f a-sleep9@x >"$root/out"; has 'code=250' 'over its time: neutral where the pipeline says so'
 grep -h 'a result=temperror' "$root"/case/* >"$root/out"; has 'time budget' 'the neutral line'
 
@@ -82,6 +75,72 @@ ls "$root"/spool/poison/* >/dev/null 2>&1; ok $? 'and set aside'
 sed '/^$/q' "$root"/spool/poison/* >"$root/out"; has 'addr=b-crash@x' 'with its envelope'
 load -n 20 -c 4 >"$root/out"; has 'code250=20' 'the line moves on'
 load -v -s 3000000 >"$root/out"; has 'code=250' 'a large message'
+
+# One message sleeps for long; others are not held up.
+up() { # pipeline: started, $up
+	"$PNEU_BIN/stages" -C "$root" "$1" 2>"$root/up.log" &
+	up=$!
+	i=0
+	while [ ! -S "$root/run/$1" ] && [ $i -lt 100 ]; do
+		i=$((i + 1)); sleep 0.05
+	done
+}
+asleep() { # until a job sleeps
+	i=0
+	while ! grep -q 'stage-try.* sleeps' "$root/up.log" && [ $i -lt 200 ]; do
+		i=$((i + 1)); sleep 0.05
+	done
+}
+echo "stage name=b command=\"$try b\" types=b max=4 time=60" >"$root/conf/pipeline/slow"
+up slow
+to_slow() { "$PNEU_TOOLS/job-load" "$@" "$root/run/slow"; }
+to_slow -v -f b-sleep9@x >"$root/slow" & slow=$!
+asleep
+to_slow -n 50 -c 5 >"$root/out"
+[ ! -s "$root/slow" ]
+ok $? 'a slow message does not delay fifty others'
+has 'code250=50' 'all fifty'
+kill $slow $up; wait $slow $up
+
+# In a batch, too, only the job that kills is set aside.
+rm -rf "${root:?}/spool/poison/"*
+echo "stage name=b command=\"$try -B b\" types=b max=1" >"$root/conf/pipeline/batch"
+up batch
+to_batch() { "$PNEU_TOOLS/job-load" "$@" "$root/run/batch"; }
+to_batch -f b-sleep1@x >/dev/null & first=$!
+asleep # the worker has that one; the others wait together
+to_batch -n 20 -c 20 >"$root/out" & many=$!
+to_batch -v -f b-crash@x >"$root/crash" & crash=$!
+wait $first $many $crash
+has 'code250=20' 'a job that kills takes none of its batch with it'
+grep -q 'code=451' "$root/crash"; ok $? 'but is refused itself'
+[ "$(ls "$root/spool/poison" | sed 's/\..*//' | sort -u | wc -l)" -eq 1 ]; ok $? 'and set aside alone'
+kill $up; wait $up
+
+# A filter that says it all and does not end: it and its children are ended.
+cat >"$root/hang" <<'EOF'
+#!/bin/sh
+cat
+exec >&-
+sleep 317 &
+echo $! >"$0.pid"
+wait
+EOF
+chmod +x "$root/hang"
+echo "stage name=hang command=\"$root/hang\" kind=filter types=hang time=1
+stage name=b command=\"$try b\" types=b" >"$root/conf/pipeline/hang"
+up hang
+"$PNEU_TOOLS/job-load" -v "$root/run/hang" >"$root/out"
+has 'code=451' 'a filter that does not end: temporary failure'
+i=0
+left() { # not ended; one that waits to be reaped has
+	grep -q '^State:.[^Z]' "/proc/$(cat "$root/hang.pid")/status" 2>/dev/null
+}
+while left && [ $i -lt 100 ]; do
+	i=$((i + 1)); sleep 0.05
+done
+[ -s "$root/hang.pid" ] && ! left; ok $? 'and nothing of it is left'
+kill $up; wait $up
 
 # The three faces give the same line.
 printf 'From: a@x\r\n\r\nhi\r\n' >"$root/mail"

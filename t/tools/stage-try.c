@@ -1,5 +1,5 @@
 /*
- * stage-try TYPE - a stage for tests: what it does is in the reverse-path
+ * stage-try [-B] TYPE - a stage for tests: what it does is in the reverse-path
  *
  * Adds "TYPE result=pass from=... bytes=N". A reverse-path that starts with
  * TYPE and "-sleepN" makes it sleep N seconds, "-crash" kills it, "-refuse"
@@ -27,9 +27,10 @@ try(void *ctx, struct job *j, struct strbuf *out)
 	if (!slice_starts(from, slice_str(type)))
 		return EXIT_DONE;
 	from = slice_skip(from, strlen(type));
-	if (slice_starts(from, S("-sleep")))
+	if (slice_starts(from, S("-sleep"))) {
+		warn("sleeps");
 		sleep((unsigned)(from.p[6] - '0'));
-	else if (slice_starts(from, S("-crash")))
+	} else if (slice_starts(from, S("-crash")))
 		abort();
 	else if (slice_starts(from, S("-foreign")))
 		sb_puts(out, "job id=x\n");
@@ -40,6 +41,15 @@ try(void *ctx, struct job *j, struct strbuf *out)
 	return EXIT_DONE;
 }
 
+/* With -B: as many as wait at once, as deliver takes them. */
+static void
+try_batch(void *ctx, struct job **jobs, struct strbuf *out, int *verdict,
+    size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		verdict[i] = try(ctx, jobs[i], &out[i]);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -47,9 +57,13 @@ main(int argc, char **argv)
 	struct stage_opts o = { 0 };
 	int ch;
 
-	prog_start(argc, argv, "[-w] type", "a stage for tests", "nothing");
-	while ((ch = getopt(argc, argv, STAGE_OPTS)) != -1)
-		if (!stage_option(&o, ch, optarg))
+	prog_start(argc, argv, "[-Bw] type", "a stage for tests", "nothing");
+	while ((ch = getopt(argc, argv, "B" STAGE_OPTS)) != -1)
+		if (ch == 'B') {
+			s.run = NULL;
+			s.run_batch = try_batch;
+			s.most = STAGE_BATCH_MAX;
+		} else if (!stage_option(&o, ch, optarg))
 			usage();
 	if (optind + 1 != argc)
 		usage();
