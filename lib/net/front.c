@@ -510,7 +510,8 @@ trim(struct front *f, int64_t now)
 static int
 patience(const struct front *f, int64_t now)
 {
-	if (f->paused && f->not_before > now)
+	/* For a child to be started, or until one may accept again. */
+	if ((f->paused || f->helds != 0) && f->not_before > now)
 		return (int)(f->not_before - now);
 	if (f->idles > 1)
 		return SPARE_MS / 2;
