@@ -216,49 +216,60 @@ unix_connect(const char *path)
 	return fd;
 }
 
-/* Bind, after removing a socket file that nobody listens on any more. */
-static int
-bind_fresh(int fd, const union sockaddr_any *u)
+/* Whether nobody listens there; if not, errno is EADDRINUSE. */
+static bool
+unix_is_free(const char *path)
 {
-	int probe;
+	int fd = unix_connect(path);
 
-	if (bind(fd, &u->sa, sizeof(u->un)) == 0)
-		return 0;
-	if (errno != EADDRINUSE)
+	if (fd == -1 && (errno == ENOENT || errno == ECONNREFUSED))
+		return true;
+	if (fd != -1)
+		close(fd);
+	errno = EADDRINUSE;
+	return false;
+}
+
+/* A socket file that listens from the start: 0, or -1. */
+static int
+unix_bind(int fd, const char *path, mode_t mode)
+{
+	union sockaddr_any u;
+	int dir, r;
+
+	if (unix_address(path, &u, &dir) == -1)
 		return -1;
-	probe = unix_socket_connect(u);
-	if (probe != -1 || errno != ECONNREFUSED) {
-		if (probe != -1)
-			close(probe);
-		errno = EADDRINUSE;
-		return -1;
-	}
-	if (unlink(u->un.sun_path) == -1)
-		return -1;
-	return bind(fd, &u->sa, sizeof(u->un));
+	/*
+	 * The mode of the socket becomes that of the file, less the umask:
+	 * it is never wider than asked for. chmod then undoes the umask.
+	 */
+	r = fchmod(fd, mode) == -1 || bind(fd, &u.sa, sizeof(u.un)) == -1 ||
+	    chmod(path, mode) == -1 || listen(fd, SOMAXCONN) == -1 ? -1 : 0;
+	if (dir != -1 && r == -1)
+		return fail(dir);
+	if (dir != -1)
+		close(dir);
+	return r;
 }
 
 int
 unix_listen(const char *path, mode_t mode)
 {
-	union sockaddr_any u;
-	int dir, fd;
+	/* Between bind and listen it would refuse who connects already, and
+	 * look stale to another that starts: so under a name of our own. */
+	char *own = xprintf("%s.%ld", path, (long)getpid());
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK,
+	    0), e;
 
-	if (unix_address(path, &u, &dir) == -1)
-		return -1;
-	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	/*
-	 * The mode of the socket becomes that of the file, less the umask:
-	 * it is never wider than asked for. chmod then undoes the umask.
-	 */
-	if (fd != -1 && (fchmod(fd, mode) == -1 || bind_fresh(fd, &u) == -1 ||
-	    chmod(u.un.sun_path, mode) == -1 || listen(fd, SOMAXCONN) == -1))
-		fd = fail(fd);
-	if (dir != -1) {
-		if (fd == -1)
-			return fail(dir);
-		close(dir);
+	if (fd != -1 && (unix_bind(fd, own, mode) == -1 ||
+	    !unix_is_free(path) || rename(own, path) == -1)) {
+		e = errno;
+		close(fd);
+		unlink(own);
+		errno = e;
+		fd = -1;
 	}
+	free(own);
 	return fd;
 }
 

@@ -8,6 +8,7 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -115,6 +116,36 @@ unix_path(const char *path, const char *name)
 	ok(unix_connect(path) == -1 && errno == ENOENT, "%s: no file", name);
 }
 
+/* Who sees the file finds a listener, at once. */
+static void
+listens_from_the_start(const char *dir)
+{
+	enum { TIMES = 300 };
+	char path[4096];
+	int refused = 0, status, fd[TIMES];
+	pid_t pid = fork();
+
+	for (int i = 0; i < TIMES; i++) {
+		snprintf(path, sizeof(path), "%s/%d", dir, i);
+		if (pid != 0) {
+			fd[i] = unix_listen(path, 0600);
+			continue;
+		}
+		while (access(path, F_OK) == -1)
+			;
+		refused += unix_connect(path) == -1;
+	}
+	if (pid == 0)
+		_exit(refused != 0);
+	ok(waitpid(pid, &status, 0) == pid && status == 0,
+	    "%d sockets, each listens when it is seen", TIMES);
+	for (int i = 0; i < TIMES; i++) {
+		snprintf(path, sizeof(path), "%s/%d", dir, i);
+		unlink(path);
+		close(fd[i]);
+	}
+}
+
 int
 main(void)
 {
@@ -138,6 +169,7 @@ main(void)
 	unix_path(path, "long path");
 	ok(unix_listen("/nonexistent/s", 0600) == -1 && errno == ENOENT,
 	    "no directory");
+	listens_from_the_start(dir);
 	snprintf(path, sizeof(path), "%s/%s", dir, deep);
 	rmdir(path);
 	ok(rmdir(dir) == 0, "nothing left");
