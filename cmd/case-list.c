@@ -40,7 +40,7 @@ static int64_t
 when(const char *arg)
 {
 	static const struct {
-		char unit;
+		unsigned char unit;
 		int64_t seconds;
 	} units[] = { { 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 } };
 	struct slice s = slice_str(arg);

@@ -54,7 +54,7 @@ choose_selector(const char *root, struct slice domain, struct key *k)
 	char *old;
 
 	gmtime_r(&now, &tm);
-	for (char c = 'a'; c <= 'z'; c++) {
+	for (int c = 'a'; c <= 'z'; c++) {
 		snprintf(k->selector, sizeof(k->selector), "%d%c",
 		    tm.tm_year + 1900, c);
 		k->path = xprintf("%s/secret/dkim/%.*s.%s", root,

@@ -10,6 +10,8 @@
 #ifndef CMD_RESOLVER_H
 #define CMD_RESOLVER_H
 
+#include <assert.h>
+
 #include "base/confine.h"
 #include "base/die.h"
 #include "conf/conf.h"
@@ -70,6 +72,7 @@ resolver_job(struct dns *d, const struct job *j, enum dns_stage stage,
 	const struct dns_allowance *may = &dns_allowance[stage];
 	const struct tuple *bad = NULL;
 
+	assert(!dns_replays(d) || j->whole != NULL);
 	dns_budget_init(budget, may->queries, may->ms);
 	budget->bytes = may->bytes;
 	if (!dns_replays(d))

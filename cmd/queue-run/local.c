@@ -211,10 +211,11 @@ handle(struct local *l, int sock, struct slice text, int fd, struct arena *ar)
 		struct slice addr = tuple_value(&t, "addr");
 		struct verdict v = { 0 };
 
-		if (tuple_u64(&t, "n", UINT32_MAX, &n) == -1)
+		if (tuple_u64(&t, "n", UINT32_MAX, &n) == -1) {
 			r = -1;
-		else
-			job_id(id, tuple_value(&q.send, "id"), n);
+			break;
+		}
+		job_id(id, tuple_value(&q.send, "id"), n);
 		if (q.msg == -1)
 			set(&v, 452, "4.3.1", "no room for the message");
 		else

@@ -1,5 +1,7 @@
 #include "dmarc/report.h"
 
+#include <string.h>
+
 #include "base/tuple.h"
 #include "dmarc/walk.h"
 
@@ -103,7 +105,7 @@ judge(const struct dmarc_ask *ask, const char *tag,
 		return;
 	}
 	set(t, DMARC_CONSENT_YES, NULL);
-	list = slice_str(tag).p[2] == 'a' ? one.rua : one.ruf;
+	list = strcmp(tag, "rua") == 0 ? one.rua : one.ruf;
 	/* Several records consent, but none of them can say where to. */
 	if (records > 1 || list.n == 0)
 		return;

@@ -46,7 +46,7 @@ slow=$!
 # The worker has the job once it has its envelope, message and parts.
 has_job() {
 	for c in $(pgrep -P "$pid" stage-try); do
-		ls -l "/proc/$c/fd" | grep -q memfd:message && return 0
+		find "/proc/$c/fd" -lname "*memfd:message*" | grep -q . && return 0
 	done
 	return 1
 }
