@@ -1,19 +1,22 @@
 /*
  * dnsfake - a name server that does what a test tells it, also what is wrong
- * usage   dnsfake [-a] [-l log] [-p port] zone
+ * usage   dnsfake [-a] [-l log] zone
  * fd 1    "port N" once it listens on 127.0.0.1, UDP and TCP
  *
  * The zone is tuple lines:
  *	rr name=example.org type=MX ttl=300 value="10 mx.example.org"
  *	rr name=example.org type=TXT value=first value=second
  *	act name=example.org type=TXT do=servfail
- * `act' applies to all types without type=, and to all names with name=*. Where
- * there is an rr too, only formerr, tcclose and wrong... count.
+ * `act' applies to all types without type=; name=* is each name, name=*.x each
+ * below x. The first that fits counts. Where there is an rr too, only formerr,
+ * tcclose, slow and wrong... count.
  *	timeout    no answer          servfail  refused
  *	bogus      SERVFAIL, EDE 6    formerr   if asked with EDNS, else rr
  *	wrongid    wrongname          answers that are not to be believed
  *	tcclose    TC by UDP, TCP closed without an answer
  *	raw        hex=BYTES answers=N: what follows the question
+ *	slow       a second later; who asks next waits, too
+ *	none       as if there were no act
  * -a sets AD. -l appends "TYPE name" for each question. CNAMEs are followed.
  */
 #include <arpa/inet.h>
@@ -21,6 +24,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -90,10 +94,17 @@ static bool
 is_name(struct slice text, const struct dns_question *q)
 {
 	struct dns_question own;
+	bool below = slice_starts(text, S("*."));
+	size_t at = 0;
 
-	return slice_eqs(text, "*") ||
-	    (dns_question_init(&own, text, 0) == 0 && own.n == q->n &&
-	    memcmp(own.name, q->name, q->n) == 0);
+	if (slice_eqs(text, "*"))
+		return true;
+	if (dns_question_init(&own, slice_skip(text, below ? 2 : 0), 0) == -1)
+		return false;
+	while (below && q->n - at > own.n)
+		at += q->name[at] + 1u;
+	return (at > 0 || !below) && q->n - at == own.n &&
+	    memcmp(own.name, q->name + at, own.n) == 0;
 }
 
 /* The record or act of that name and type. NULL when there are no more. */
@@ -266,6 +277,7 @@ reply(struct strbuf *sb, const struct query *q, struct slice packet)
 	if (act != NULL && find("rr", &q->q, q->q.type, &at) != NULL &&
 	    !slice_eqs(tuple_value(act, "do"), "formerr") &&
 	    !slice_eqs(tuple_value(act, "do"), "tcclose") &&
+	    !slice_eqs(tuple_value(act, "do"), "slow") &&
 	    !slice_starts(tuple_value(act, "do"), S("wrong")))
 		act = NULL;
 	if (act != NULL)
@@ -273,6 +285,8 @@ reply(struct strbuf *sb, const struct query *q, struct slice packet)
 	if (slice_eqs(todo, "timeout") ||
 	    (slice_eqs(todo, "tcclose") && q->tcp))
 		return;
+	if (slice_eqs(todo, "slow"))
+		poll(NULL, 0, 1000);
 	put16(sb, slice_eqs(todo, "wrongid") ? q->id ^ 1u : q->id);
 	sb_put(sb, slice_sub(packet, 2, 10 + q->question_n));
 	if (slice_eqs(todo, "wrongname"))
@@ -376,16 +390,15 @@ serve_tcp(int fd, struct strbuf *out)
 		warn_sys("TCP");
 }
 
-/* The same free port, or the one of -p, for UDP and TCP. */
+/* The same free port for UDP and TCP. */
 static unsigned
-listen_both(uint16_t port, int *udp, int *tcp)
+listen_both(int *udp, int *tcp)
 {
 	for (int i = 0; i < 100; i++) {
 		struct sockaddr_in sa = { .sin_family = AF_INET };
 		socklen_t n = sizeof(sa);
 
 		sa.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-		sa.sin_port = htons(port);
 		*udp = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 		*tcp = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 		if (bind(*tcp, (struct sockaddr *)&sa, n) == 0 &&
@@ -425,24 +438,20 @@ main(int argc, char **argv)
 {
 	struct strbuf out = STRBUF_INIT((size_t)128 * 1024);
 	struct arena ar = { 0 };
-	uint64_t port = 0;
 	int ch, udp, tcp;
 
 	prog_set(argv[0]);
-	while ((ch = getopt(argc, argv, "al:p:")) != -1)
+	while ((ch = getopt(argc, argv, "al:")) != -1)
 		switch (ch) {
 		case 'a': set_ad = true; break;
 		case 'l': query_log = fopen(optarg, "a"); break;
-		case 'p':
-			if (slice_u64(slice_str(optarg), 65535, &port) == 0)
-				break;
-			return EXIT_PERM;
 		default: return EXIT_PERM;
 		}
 	if (optind + 1 != argc)
 		return EXIT_PERM;
 	read_zone(argv[optind], &ar);
-	printf("port %u\n", listen_both((uint16_t)port, &udp, &tcp));
+	signal(SIGPIPE, SIG_IGN); /* who has asked by TCP may be gone */
+	printf("port %u\n", listen_both(&udp, &tcp));
 	fflush(stdout);
 	for (;;) {
 		struct pollfd fds[2] = { { .fd = udp, .events = POLLIN },
