@@ -154,7 +154,8 @@ mail-submit </dev/null 2>/dev/null; is $? 64 'no recipient'
 # a full disk: refused for now, nothing half
 mkdir "$root/small"
 if mount -t tmpfs -o size=256k none "$root/small" 2>/dev/null; then
-	mkdir "$root/small/run" && cp -R "$root/cdb" "$root/small/"
+	mkdir "$root/small/run" "$root/small/cdb"
+	cp "$root/cdb/conf.cdb" "$root/small/cdb/" # psl.cdb fills it
 	head -c 300000 /dev/zero | tr '\0' x |
 	    queue-add -C "$root/small" -f a@a.example -r b@b.example \
 	    >/dev/null 2>"$root/err"
