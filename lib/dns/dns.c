@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/fdpass.h"
 #include "base/rid.h"
 #include "dns/budget.h"
 #include "dns/record.h"
@@ -20,6 +21,7 @@
 #define TCP_ANSWER_MAX ((size_t)2 + 65535) /* RFC 1035 section 4.2.2 */
 #define DATAGRAM_MAX 4096 /* above what EDNS lets the server send */
 #define FLIGHT_MAX 32  /* queries under way at once, a descriptor each */
+#define SPARE_MAX 4    /* sockets kept to a server of this host */
 /* Answers remembered, if a caller never calls dns_forget(). */
 #define REMEMBER_MAX 512
 /* Answers kept for the next message, at most for this time and no longer than
@@ -58,6 +60,9 @@ struct dns {
 	struct query *queries;
 	size_t queries_n;
 	struct query *kept[KEPT_SLOTS]; /* one for each hash of a question */
+	/* UDP sockets that wait for nothing, see spare_put(). */
+	int spare[DNS_SERVERS_MAX][SPARE_MAX];
+	size_t spares[DNS_SERVERS_MAX];
 	struct arena scratch; /* for looking whether a packet is well formed */
 	struct dns_notes notes;
 	bool replay; /* what is not in the notes is not known */
@@ -178,6 +183,8 @@ dns_close(struct dns *d)
 	for (size_t i = 0; i < KEPT_SLOTS; i++)
 		if (d->kept[i] != NULL)
 			query_free(d->kept[i]);
+	for (size_t i = 0; i < d->count; i++)
+		fds_close(d->spare[i], d->spares[i]);
 	arena_free(&d->scratch);
 	sb_free(&d->notes.text);
 	free(d);
@@ -190,10 +197,20 @@ dns_budget_init(struct dns_budget *b, unsigned queries, int ms)
 		.deadline = clock_ms() + ms, .bytes = DNS_STAGE_BYTES };
 }
 
-static const struct dns_server *
-server_of(const struct dns *d, const struct query *q)
+/*
+ * A query has its answer: its socket may serve the next one. A port of its own
+ * for each query is against forged answers from the network (RFC 5452 section
+ * 9.2), and none from there has an address of loopback.
+ */
+static void
+spare_put(struct dns *d, struct query *q)
 {
-	return &d->server[q->attempt % d->count];
+	size_t i = q->attempt % d->count;
+
+	if (q->tcp || !d->server[i].loopback || d->spares[i] == SPARE_MAX)
+		return;
+	d->spare[i][d->spares[i]++] = q->fd;
+	q->fd = -1;
 }
 
 /* A connected, non-blocking socket: the kernel picks a random source port and
@@ -220,8 +237,7 @@ connected(const struct dns_server *s, int type)
 static int
 attempt_start(struct dns *d, struct query *q, bool tcp)
 {
-	const struct dns_server *s = server_of(d, q);
-	size_t n;
+	size_t n, server = q->attempt % d->count;
 
 	query_close(q);
 	random_bytes(&q->id, sizeof(q->id));
@@ -234,7 +250,11 @@ attempt_start(struct dns *d, struct query *q, bool tcp)
 	sb_init(&q->in, TCP_ANSWER_MAX);
 	q->until = clock_ms() +
 	    (tcp ? TCP_MS : round_ms[q->attempt / d->count]);
-	q->fd = connected(s, tcp ? SOCK_STREAM : SOCK_DGRAM);
+	if (!tcp && d->spares[server] > 0)
+		q->fd = d->spare[server][--d->spares[server]];
+	else
+		q->fd = connected(&d->server[server],
+		    tcp ? SOCK_STREAM : SOCK_DGRAM);
 	if (q->fd == -1)
 		return -1;
 	return tcp || send(q->fd, q->out + 2, n, MSG_NOSIGNAL) == (ssize_t)n ?
@@ -323,7 +343,8 @@ query_answer(struct dns *d, struct query *q, struct slice packet)
 	sb_free(&q->packet);
 	sb_init(&q->packet, TCP_ANSWER_MAX);
 	sb_put(&q->packet, packet);
-	q->trusted = server_of(d, q)->trusted;
+	q->trusted = d->server[q->attempt % d->count].trusted;
+	spare_put(d, q);
 	query_done(q, DNS_OK, NULL);
 	q->keep = a.status == DNS_OK && a.ttl != 0 &&
 	    packet.n <= KEPT_PACKET_MAX;

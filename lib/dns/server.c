@@ -46,7 +46,8 @@ dns_server_parse(struct slice text, bool trust_ad, struct dns_server *s)
 	if (ip_parse(host, &ip) == -1 || (port.n > 0 &&
 	    (slice_u64(port, 65535, &number) == -1 || number == 0)))
 		return -1;
-	s->trusted = trust_ad || is_loopback(&ip);
+	s->loopback = is_loopback(&ip);
+	s->trusted = trust_ad || s->loopback;
 	if (ip.family == AF_INET) {
 		in4->sin_family = AF_INET;
 		in4->sin_port = htons((uint16_t)number);

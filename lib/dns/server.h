@@ -14,6 +14,7 @@
 struct dns_server {
 	struct sockaddr_storage sa;
 	socklen_t sa_n;
+	bool loopback;
 	bool trusted; /* its AD bit counts */
 };
 

@@ -16,12 +16,14 @@
 /*
  * A server whose answer to any A is 192.0.2.N, N counting up, so that an
  * answer that is asked for anew is another one. The first octet of the name
- * is the TTL in seconds.
+ * is the TTL in seconds; or p: then N is how often the port that is asked from
+ * has changed so far.
  */
 static void
 serve(int fd)
 {
-	unsigned char n = 0;
+	unsigned char n = 0, ports = 0;
+	in_port_t port = 0;
 
 	for (;;) {
 		unsigned char b[1500];
@@ -38,8 +40,11 @@ serve(int fd)
 		while (b[end] != 0)
 			end += b[end] + 1u;
 		end += 5;
-		rr[9] = (unsigned char)(b[13] - '0');
-		rr[15] = n++;
+		if (from.sin_port != port)
+			ports++;
+		port = from.sin_port;
+		rr[9] = b[13] == 'p' ? 0 : (unsigned char)(b[13] - '0');
+		rr[15] = b[13] == 'p' ? ports : n++;
 		b[2] = 0x81;
 		b[3] = 0x80;
 		b[7] = 1;          /* one answer */
@@ -91,7 +96,7 @@ main(void)
 	struct dns *d;
 	pid_t pid;
 
-	plan(7);
+	plan(9);
 	if (bind(fd, (struct sockaddr *)&sa, n) == -1 ||
 	    getsockname(fd, (struct sockaddr *)&sa, &n) == -1)
 		return 111;
@@ -114,6 +119,11 @@ main(void)
 	dns_forget(d);
 	ok(changes(d, "1.test", got, 10000), "the TTL ends");
 	ok(ask(d, "9.test", 1) != -1, "another answer is still there");
+	got = ask(d, "p1.test", 1);
+	ok(ask(d, "p2.test", 1) == got, "a server of this host: one socket");
+	dns_close(d);
+	d = dns_open_list(slice_str(server), false);
+	ok(ask(d, "p3.test", 1) == got + 1, "of its own for each resolver");
 	dns_close(d);
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
