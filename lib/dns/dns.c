@@ -346,8 +346,9 @@ query_answer(struct dns *d, struct query *q, struct slice packet)
 	q->trusted = d->server[q->attempt % d->count].trusted;
 	spare_put(d, q);
 	query_done(q, DNS_OK, NULL);
-	q->keep = a.status == DNS_OK && a.ttl != 0 &&
-	    packet.n <= KEPT_PACKET_MAX;
+	/* That there is none has the TTL of the SOA, and 0 without (RFC 2308
+	 * section 5); so has a failure. */
+	q->keep = a.ttl != 0 && packet.n <= KEPT_PACKET_MAX;
 	q->until = clock_ms() + (int64_t)1000 *
 	    (a.ttl < KEPT_SECONDS ? a.ttl : KEPT_SECONDS);
 }

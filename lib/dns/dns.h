@@ -101,9 +101,9 @@ void dns_budget_init(struct dns_budget *b, unsigned queries, int ms);
 
 /*
  * One query; answers of one message are remembered until dns_forget(), so the
- * same question is asked once. A positive answer is kept after that for its
- * TTL, but not over a minute; it counts as a query all the same. The answer is
- * arena memory. Never NULL.
+ * same question is asked once. An answer, also that there is no such name or
+ * record, is kept after that for its TTL, but not over a minute; it counts as a
+ * query all the same. The answer is arena memory. Never NULL.
  */
 const struct dns_answer *dns_query(struct dns *d, struct dns_budget *b,
     struct slice name, enum dns_type type, struct arena *ar);

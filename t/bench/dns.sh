@@ -19,6 +19,7 @@ server:
 	module-config: "iterator"
 	access-control: 0.0.0.0/0 allow
 	local-zone: "." static
+	local-data: ". 3600 SOA ns.example. nobody.example. 1 3600 600 86400 3600"
 	local-data: "$HOST. 3600 IN A $MX"
 	local-data: "$DOMAIN. 3600 IN MX 10 $HOST."
 	local-data: "sink.example. 3600 IN MX 10 mx.sink.example."

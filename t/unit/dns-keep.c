@@ -13,11 +13,27 @@
 #include "base/clock.h"
 #include "tap.h"
 
+/* That there is no such name, with a SOA of this TTL (0: without one). */
+static size_t
+put_negative(unsigned char *b, size_t end, unsigned char ttl)
+{
+	unsigned char soa[33] = { 0, 0, 6, 0, 1, 0, 0, 0, ttl, 0, 22 };
+
+	b[3] = 0x83;
+	b[7] = 0;
+	if (ttl == 0)
+		return end;
+	b[9] = 1;
+	soa[32] = ttl; /* MINIMUM */
+	memcpy(b + end, soa, sizeof(soa));
+	return end + sizeof(soa);
+}
+
 /*
  * A server whose answer to any A is 192.0.2.N, N counting up, so that an
  * answer that is asked for anew is another one. The first octet of the name
  * is the TTL in seconds; or p: then N is how often the port that is asked from
- * has changed so far.
+ * has changed so far; or n and the TTL of the SOA: there is no such name.
  */
 static void
 serve(int fd)
@@ -49,9 +65,13 @@ serve(int fd)
 		b[3] = 0x80;
 		b[7] = 1;          /* one answer */
 		b[9] = b[11] = 0;  /* no OPT */
-		memcpy(b + end, rr, sizeof(rr));
-		sendto(fd, b, end + sizeof(rr), 0, (struct sockaddr *)&from,
-		    from_n);
+		if (b[13] == 'n')
+			end = put_negative(b, end, (unsigned char)(b[14] - '0'));
+		else {
+			memcpy(b + end, rr, sizeof(rr));
+			end += sizeof(rr);
+		}
+		sendto(fd, b, end, 0, (struct sockaddr *)&from, from_n);
 	}
 }
 
@@ -68,6 +88,19 @@ ask(struct dns *d, const char *name, unsigned queries)
 	r = a->status != DNS_OK ? -1 : a->rr[0].ip.b[3];
 	arena_free(&ar);
 	return r;
+}
+
+/* How often the server is asked for a name in two messages. */
+static int
+times_asked(struct dns *d, const char *name)
+{
+	int before = ask(d, "0.before", 1), asked = 0;
+
+	for (int i = 0; i < 2; i++) {
+		dns_forget(d);
+		asked += ask(d, name, 1) != -1; /* no such name: -1 */
+	}
+	return asked == 0 ? ask(d, "0.after", 1) - before - 1 : -1;
 }
 
 /* Until the server is asked again: true if that was before the time. */
@@ -96,7 +129,7 @@ main(void)
 	struct dns *d;
 	pid_t pid;
 
-	plan(9);
+	plan(11);
 	if (bind(fd, (struct sockaddr *)&sa, n) == -1 ||
 	    getsockname(fd, (struct sockaddr *)&sa, &n) == -1)
 		return 111;
@@ -119,6 +152,8 @@ main(void)
 	dns_forget(d);
 	ok(changes(d, "1.test", got, 10000), "the TTL ends");
 	ok(ask(d, "9.test", 1) != -1, "another answer is still there");
+	isnum(times_asked(d, "n9.test"), 1, "no such name: kept");
+	isnum(times_asked(d, "n0.test"), 2, "without SOA: not kept");
 	got = ask(d, "p1.test", 1);
 	ok(ask(d, "p2.test", 1) == got, "a server of this host: one socket");
 	dns_close(d);
