@@ -4,8 +4,8 @@
  * fd 0    a job or a bare message; with -w, a SOCK_SEQPACKET socket of jobs;
  *         with -R, the envelope of a case
  * fd 1    the job with a dkim line for each signature, or those lines alone
- * exit    0 a signature passes, 1 none does; 100 usage, 111 temporary; as a
- *         filter 0 whatever the results
+ * exit    0 a signature passes, 1 none does, 111 none does but one may later;
+ *         100 usage, 111 temporary; as a filter 0 whatever the results
  * rights  user pneu-dns; once started, no files; network: the resolver
  */
 #include <unistd.h>
@@ -98,7 +98,9 @@ run(void *ctx, struct job *j, struct strbuf *out)
 		if (j->verbose)
 			dkim_explain(&explain, &result[i], i + 1);
 		j->unfavourable &= result[i].status != DKIM_PASS;
+		j->doubtful |= result[i].status == DKIM_TEMPERROR;
 	}
+	j->doubtful &= j->unfavourable; /* a pass is enough */
 	resolver_done(v->dns, out);
 	if (trace.n > 0 && write_all(STDERR_FILENO, sb_slice(&trace)) == -1)
 		j->verbose = false;

@@ -48,7 +48,6 @@ struct checker {
 	struct list list[DNSXL_LISTS_MAX];
 	size_t count;
 	struct arena arena; /* of the lists */
-	bool doubt;         /* a list did not say */
 };
 
 /* One job. */
@@ -351,9 +350,11 @@ run(void *ctx, struct job *j, struct strbuf *out)
 			continue;
 		j->unfavourable = j->unfavourable ||
 		    w.answer[i].result == DNSXL_LISTED;
-		c->doubt = c->doubt || w.answer[i].result == DNSXL_ERROR ||
+		j->doubtful = j->doubtful ||
+		    w.answer[i].result == DNSXL_ERROR ||
 		    health_of(&w, i)->state == UNHEALTHY;
 	}
+	j->doubtful = j->doubtful && !j->unfavourable;
 	resolver_done(c->dns, out);
 	if (w.trace.n > 0 &&
 	    write_all(STDERR_FILENO, sb_slice(&w.trace)) == -1)
@@ -498,7 +499,6 @@ main(int argc, char **argv)
 		.skip_message = true, .skip_parts = true };
 	struct stage_opts o = { 0 };
 	const char *servers = NULL, *address;
-	int r;
 
 	prog_start(argc, argv, "[-NRtvw] [-n] [-C root] [-s server] [-i ip] "
 	    "[zone [ip]]",
@@ -506,7 +506,5 @@ main(int argc, char **argv)
 	    "files: none; network: DNS to the resolver");
 	if (options(argc, argv, &c, &o, &servers, &address))
 		return test_lists(&c, address, o.verbose);
-	r = stage_main(&s, &o);
-	return r == EXIT_DONE && c.doubt && o.no_message && !o.worker ?
-	    EXIT_TEMP : r;
+	return stage_main(&s, &o);
 }

@@ -235,6 +235,7 @@ run(void *ctx, struct job *j, struct strbuf *out)
 	tuple_opt(out, "reason", slice_str(c.name.n > 0 ? NULL : c.reason));
 	tuple_end(out);
 	j->unfavourable = c.name.n == 0;
+	j->doubtful = strcmp(c.result, "temperror") == 0;
 	if (j->verbose)
 		put_because(&c);
 	resolver_done(ctx, out);

@@ -22,7 +22,7 @@ usage() {
 }
 case ${1:-} in
 -h) printf 'mail-check - %s\nusage: mail-check %s\n' "$purpose" "$options"; exit 0 ;;
--V) exec "$bin/pneu" -V ;;
+-V) "$bin/pneu" -V | sed 's/^pneu/mail-check/'; exit 0 ;;
 --cage) echo 'mail-check: nothing kept: runs programs that confine themselves'; exit 0 ;;
 esac
 verbose='' root='' server='' ip='' helo='' from='' sender=
@@ -31,7 +31,7 @@ while getopts vC:s:i:H:f: letter 2>/dev/null; do
 	v) verbose=-v ;;
 	C) root=$OPTARG ;;
 	s) server=$OPTARG ;;
-	i) ip=$OPTARG ;;
+	i) ip=$OPTARG; [ -n "$ip" ] || usage ;;
 	H) helo=$OPTARG ;;
 	f) from=$OPTARG sender=given ;;
 	*) usage ;;
@@ -39,22 +39,28 @@ while getopts vC:s:i:H:f: letter 2>/dev/null; do
 done
 shift $((OPTIND - 1))
 [ $# -eq 0 ] || usage
-[ "$from" != '<>' ] || from=
+case $from in
+'<'*'>') from=${from#<} from=${from%>} ;;
+esac
 
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 trap 'exit 111' INT TERM HUP
-cat >"$dir/message"
+{ cat <&0 >"$dir/message"; } 2>/dev/null || {
+	echo 'mail-check: unable to read the message on standard input' >&2
+	exit 100
+}
 : >"$dir/lines"
 
-# check PROGRAM [ARGUMENT ...]: its lines. 1 is an answer, too.
+# check PROGRAM [ARGUMENT ...]: its lines. 1 is an answer, too, and 111 with a
+# line: the last program says whether that matters.
 check() {
 	program=$1 code=0
 	shift
 	"$bin/$program" $verbose "$@" <"$dir/message" >"$dir/out" || code=$?
 	cat "$dir/out"
 	cat "$dir/out" >>"$dir/lines"
-	[ $code -le 1 ] || exit $code
+	[ $code -le 1 ] || { [ $code -eq 111 ] && [ -s "$dir/out" ]; } || exit $code
 }
 # The same with the options of those that ask the DNS.
 dns_check() {

@@ -6,8 +6,8 @@
  *         with -n, not used; with -R, the envelope of a case
  * fd 1    the job with spf lines added, or the spf lines alone; one for HELO,
  *         then one for MAIL FROM unless the sender is empty
- * exit    0 the last identity passes, 1 it does not; 100 usage, 111 temporary;
- *         as a filter 0 whatever the result
+ * exit    0 the last identity passes, 1 it does not; 100 usage, 111 temporary,
+ *         also of the last identity; as a filter 0 whatever the result
  * rights  user pneu-dns; once started, no files; network: the resolver
  */
 #include <unistd.h>
@@ -163,6 +163,7 @@ run(void *ctx, struct job *j, struct strbuf *out)
 	if (from.n > 0)
 		r = check(c, j, &ask, &mailfrom, out);
 	j->unfavourable = r != SPF_PASS;
+	j->doubtful = r == SPF_TEMPERROR;
 	resolver_done(c->dns, c->field ? &unused : out);
 	if (trace.n > 0 && write_all(STDERR_FILENO, sb_slice(&trace)) == -1)
 		j->verbose = false;

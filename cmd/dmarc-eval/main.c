@@ -211,6 +211,7 @@ run(void *ctx, struct job *j, struct strbuf *out)
 	put_answer(out, domain, &a);
 	put_evaluation(out, j, domain, &ids, &a);
 	j->unfavourable = a.result != DMARC_R_PASS && a.result != DMARC_R_NONE;
+	j->doubtful = a.result == DMARC_R_TEMPERROR;
 	if (j->verbose)
 		explain(&trace, domain, &ids, &a);
 	resolver_done(e->dns, out);

@@ -43,6 +43,7 @@ struct job {
 	bool again;      /* a process died with it: it may have been done */
 	bool verbose;    /* -v: explain each step on stderr */
 	bool unfavourable; /* set by the stage: exit 1 in the face for people */
+	bool doubtful;   /* the same: exit 111, later it may be another answer */
 	struct strbuf reply; /* set by job_refuse() or job_accept() */
 };
 

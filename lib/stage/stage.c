@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "addr/addr.h"
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/die.h"
@@ -16,6 +17,24 @@
 /* A job in a stream or a bare message; larger ones travel as files. */
 #define STREAM_MAX ((size_t)256 * 1024 * 1024)
 
+static bool
+is_ip(const char *arg)
+{
+	struct ip ip;
+
+	return ip_parse(slice_str(arg), &ip) == 0;
+}
+
+/* <ann@example.net> and <>, as in a protocol or a header. Never freed. */
+static const char *
+without_angles(const char *arg)
+{
+	struct slice s = slice_str(arg);
+
+	return slice_starts(s, S("<")) && slice_ends(s, S(">")) ?
+	    slice_dup(slice_sub(s, 1, s.n - 2)) : arg;
+}
+
 bool
 stage_option(struct stage_opts *o, int letter, const char *arg)
 {
@@ -23,11 +42,13 @@ stage_option(struct stage_opts *o, int letter, const char *arg)
 	case 'w': o->worker = true; return true;
 	case 'v': o->verbose = true; return true;
 	case 'n': o->no_message = true; break;
-	case 'i': o->ip = arg; break;
-	case 'H': o->helo = arg; break;
-	case 'f': /* <> is how people write the null sender */
-		o->from = strcmp(arg, "<>") == 0 ? "" : arg;
+	case 'i':
+		if (!is_ip(arg))
+			die(EXIT_PERM, "not an IP address: %s", arg);
+		o->ip = arg;
 		break;
+	case 'H': o->helo = arg; break;
+	case 'f': o->from = without_angles(arg); break;
 	case 'r':
 		if (o->rcpts == COUNTOF(o->rcpt))
 			die(EXIT_PERM, "more than %zu recipients", o->rcpts);
@@ -70,7 +91,8 @@ read_input(void)
 	size_t n;
 
 	if (fd_slurp(STDIN_FILENO, &in) == -1)
-		die_sys(errno == EMSGSIZE ? EXIT_PERM : EXIT_TEMP,
+		die_sys(errno == EMSGSIZE || errno == EBADF ||
+		    errno == EISDIR ? EXIT_PERM : EXIT_TEMP,
 		    "unable to read standard input");
 	n = in.n;
 	return slice_of(sb_take(&in), n);
@@ -226,13 +248,23 @@ read_case(const struct stage *s, struct job *whole, struct job *j)
 			break;
 }
 
+/* The exit code for people. A case is as it is: no later try helps it. */
+static int
+people_code(const struct job *j, int verdict)
+{
+	if (verdict != EXIT_DONE)
+		return verdict;
+	if (j->doubtful && (j->whole == NULL || j->live))
+		return EXIT_TEMP;
+	return j->unfavourable ? EXIT_NO : EXIT_DONE;
+}
+
 /* The lines of a stage that prints text, and its verdict. */
 static int
 finish_text(const struct strbuf *lines, const struct job *j, int verdict)
 {
 	print(sb_slice(lines));
-	return verdict != EXIT_DONE ? verdict :
-	    j->unfavourable ? EXIT_NO : EXIT_DONE;
+	return people_code(j, verdict);
 }
 
 static int
@@ -255,8 +287,18 @@ replay(const struct stage *s, const struct stage_opts *o)
 	print_own(s, &own);
 	sb_free(&lines);
 	sb_free(&own);
-	return verdict != EXIT_DONE ? verdict :
-	    j.unfavourable ? EXIT_NO : EXIT_DONE;
+	return people_code(&j, verdict);
+}
+
+/* Options make the envelope, and nobody looks at a message: whatever standard
+ * input is, a terminal perhaps, it is left alone. */
+static bool
+needs_input(const struct stage *s, const struct stage_opts *o)
+{
+	bool enough = s->skip_message && s->make_parts == NULL &&
+	    (o->ip != NULL || o->helo != NULL || o->from != NULL);
+
+	return !o->no_message && !enough;
 }
 
 static int
@@ -273,7 +315,7 @@ once(const struct stage *s, const struct stage_opts *o)
 	int verdict;
 
 	job_init(&j, &a);
-	if (!o->no_message)
+	if (needs_input(s, o))
 		in = read_input();
 	stream = slice_starts(in, S("job ")) && split_job(in, &env, &msg);
 	if (!stream) {
@@ -309,7 +351,7 @@ once(const struct stage *s, const struct stage_opts *o)
 	if (verdict != EXIT_DONE)
 		return verdict;
 	if (!stream)
-		return j.unfavourable ? EXIT_NO : EXIT_DONE;
+		return people_code(&j, verdict);
 	print(env);
 	print(sb_slice(&own));
 	print(S("\n"));

@@ -13,8 +13,10 @@
  *              verdict's code with nothing complete on stdout.
  *   people     stdin is a bare message, or -n was given (no message): only
  *              the stage's own lines on stdout; exit 0 favourable, 1
- *              unfavourable (j->unfavourable), 100, 111. Options make the
- *              envelope: -i IP, -H HELO, -f REVERSE-PATH, -r RCPT (may repeat).
+ *              unfavourable (j->unfavourable), 100, 111 (j->doubtful).
+ *              Options make the envelope: -i IP, -H HELO, -f REVERSE-PATH, -r
+ *              RCPT (may repeat). With one of the first three a stage that
+ *              never looks at a message reads no standard input.
  *   replay     -R or -N, of stages that set opts.replay: stdin is the envelope of a
  *              case, up to an empty line or the end; there is no message. The
  *              stage sees what stood before its own lines, and all of it as

@@ -17,7 +17,7 @@ abuse() {
 	    -i "${5:-192.0.2.7}" -H "$helo" -f "$4" >"$tmp/out" 2>&1
 	code=$?
 	asked=$(wc -l <"$tmp/log")
-	if [ $code -le 1 ] && [ "$asked" -le "$2" ] &&
+	if { [ $code -le 1 ] || [ $code -eq 111 ]; } && [ "$asked" -le "$2" ] &&
 	    tail -n 1 "$tmp/out" | grep -q "$3"; then
 		echo "ok $n - $1 ($asked queries)"
 	else

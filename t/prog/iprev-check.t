@@ -54,8 +54,8 @@ people pass 0 'iprev result=pass name=mx.test ip=192.0.2.1 dnssec=yes' 192.0.2.1
 people 'second name' 0 \
     'iprev result=pass name=mx2.test ip=192.0.2.2 dnssec=yes' 192.0.2.2
 people fail 1 'iprev result=fail ip=192.0.2.3 dnssec=yes reason="no name leads back to the address"' 192.0.2.3
-people 'a name in doubt' 1 'iprev result=temperror ip=192.0.2.4 dnssec=no reason="server failure"' 192.0.2.4
-people bogus 1 'iprev result=temperror ip=192.0.2.5 dnssec=no reason="DNSSEC validation failed"' 192.0.2.5
+people 'a name in doubt' 111 'iprev result=temperror ip=192.0.2.4 dnssec=no reason="server failure"' 192.0.2.4
+people bogus 111 'iprev result=temperror ip=192.0.2.5 dnssec=no reason="DNSSEC validation failed"' 192.0.2.5
 : >"$tmp/log"
 people 'only ten names' 1 'iprev result=fail ip=192.0.2.6 dnssec=yes reason="none of the first 10 names leads back to the address"' 192.0.2.6
 grep -c '^A ' "$tmp/log" >"$tmp/out"
