@@ -286,10 +286,14 @@ take_literal(struct parser *p)
 {
 	struct slice raw;
 
-	if (!lex_literal(&p->in, &raw) || p->ats == 0)
+	if (!lex_literal(&p->in, &raw))
 		p->out->bad = true;
 	add_phrase(p, raw);
 	add_word(p, raw, false);
+	/* "[ext] Ann <a@b.org>" breaks the grammar, but a name is a name;
+	 * only in an address a literal stands behind the "@". */
+	if (p->ats == 0)
+		p->bad_spec = true;
 }
 
 static void
