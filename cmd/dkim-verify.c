@@ -1,13 +1,14 @@
 /*
  * dkim-verify - verify a message's DKIM signatures (RFC 6376, 8301, 8463)
- * usage   dkim-verify [-NRdvw] [-C root] [-s server]
+ * usage   dkim-verify [-NRdvw] [-C root] [-s server] [file]
  * fd 0    a job or a bare message; with -w, a SOCK_SEQPACKET socket of jobs;
- *         with -R, the envelope of a case
+ *         with -R, the envelope of a case; with a file, not used
  * fd 1    the job with a dkim line for each signature, or those lines alone
  * exit    0 a signature passes, 1 none does, 111 none does but one may later;
  *         100 usage, 111 temporary; as a filter 0 whatever the results
  * rights  user pneu-dns; once started, no files; network: the resolver
  */
+#include <fcntl.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -122,6 +123,19 @@ learn(struct verifier *v, const char *root)
 	conf_close(conf);
 }
 
+/* The operand stands in for standard input. */
+static void
+use_file(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd == -1 || dup2(fd, STDIN_FILENO) == -1)
+		die_sys(fd == -1 ? EXIT_PERM : EXIT_TEMP, "unable to open %s",
+		    path);
+	if (fd != STDIN_FILENO)
+		close(fd);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -132,7 +146,7 @@ main(int argc, char **argv)
 	const char *servers = NULL, *root = NULL;
 	int ch;
 
-	prog_start(argc, argv, "[-NRdvw] [-C root] [-s server]",
+	prog_start(argc, argv, "[-NRdvw] [-C root] [-s server] [file]",
 	    "verify a message's DKIM signatures",
 	    "files: none; network: DNS to the resolver");
 	while ((ch = getopt(argc, argv, "C:NRds:" STAGE_OPTS)) != -1)
@@ -146,8 +160,10 @@ main(int argc, char **argv)
 			if (!stage_option(&o, ch, optarg))
 				usage();
 		}
-	if (argc != optind || o.no_message)
+	if (argc > optind + 1 || o.no_message || (argc > optind && o.worker))
 		usage();
+	if (argc > optind)
+		use_file(argv[optind]);
 	s.ctx = &v;
 	learn(&v, conf_root(root));
 	v.dns = resolver_start(&o, servers, root);

@@ -71,6 +71,10 @@ sig() { # domain
 }
 { sig firm.test; printf 'From: a@dead.test\n\nx\n'; } >"$TMP/none"
 { sig dead.test; cat "$TMP/none"; } >"$TMP/doubt"
+run 111 'a temperror' dkim-verify "$TMP/doubt" <&-
+has "$TMP/out" '^dkim result=temperror domain=dead.test ' 'of a file'
+run 100 'no such file' dkim-verify "$TMP/nothing" </dev/null; one_line
+run 100 'two files' dkim-verify "$TMP/doubt" "$TMP/doubt" </dev/null
 run 111 'a temperror' dkim-verify <"$TMP/doubt"
 has "$TMP/out" '^dkim result=temperror domain=dead.test ' 'is printed'
 run 1 'a permerror' dkim-verify <"$TMP/none"
