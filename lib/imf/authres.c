@@ -55,12 +55,15 @@ is_control(unsigned char c)
 	return c < ' ' || c == 0x7f;
 }
 
-/* What can be shown as it is: else it could be read as another name. */
+/*
+ * What can be shown as it is: else it could be read as another name, or, as
+ * there are readers who cut the field at every ";", as another result.
+ */
 static bool
 is_shown(struct slice s)
 {
 	for (size_t i = 0; i < s.n; i++)
-		if (is_control(s.p[i]))
+		if (is_control(s.p[i]) || s.p[i] == ';')
 			return false;
 	return s.n != 0 && s.n <= VALUE_MAX && slice_is_utf8(s);
 }
@@ -131,7 +134,8 @@ shorten(struct slice s)
 
 /*
  * A comment or quoted string, by words, each of which may go to a new line.
- * Runs of blanks become one, so that no line has nothing but blanks.
+ * Runs of blanks become one, so that no line has nothing but blanks; and ";"
+ * a comma: see is_shown().
  */
 static void
 put_text(struct folder *f, const char *open, struct slice text,
@@ -146,6 +150,8 @@ put_text(struct folder *f, const char *open, struct slice text,
 	for (size_t i = 0; i < in.n; i++)
 		if (strchr("\t\r\n", in.p[i]) != NULL && in.p[i] != '\0')
 			sb_putc(&clean, ' ');
+		else if (in.p[i] == ';')
+			sb_putc(&clean, ',');
 		else
 			sb_putc(&clean, is_control(in.p[i]) ||
 			    (in.p[i] >= 0x80 && !utf8) ? '?' : in.p[i]);
@@ -253,14 +259,31 @@ authres_write(struct strbuf *out, struct slice authserv_id,
 	sb_free(&f.word);
 }
 
-/* One spelling for each name. */
-static struct slice
-canonical(struct slice name, struct arena *ar)
+/*
+ * One spelling for each name: 0, or -1 if it is none that everybody takes for
+ * the same: not a domain, and with bytes that some readers cut, drop or decode.
+ */
+static int
+canonical(struct slice name, struct arena *ar, struct slice *out)
 {
-	struct slice ascii;
+	if (domain_ascii(name, ar, out) == 0)
+		return 0;
+	*out = lex_lower(name, ar);
+	return is_token(name) && slice_is_ascii(name) &&
+	    slice_find(*out, S("xn--")) == -1 ? 0 : -1;
+}
 
-	return domain_ascii(name, ar, &ascii) == 0 ? ascii :
-	    lex_lower(name, ar);
+/* What may follow the authserv-id: [CFWS version] [CFWS] (";" or the end). */
+static bool
+ends_well(struct slice in)
+{
+	const size_t before = in.n;
+	bool good = lex_cfws(&in, NULL), apart = in.n < before;
+
+	while (apart && in.n != 0 && ascii_isdigit(in.p[0]))
+		in = slice_skip(in, 1);
+	good = lex_cfws(&in, NULL) && good;
+	return good && (in.n == 0 || in.p[0] == ';');
 }
 
 int
@@ -274,11 +297,10 @@ authres_id(struct slice value, struct arena *ar, struct slice *id)
 		raw = slice_trim(lex_unquote(raw, ar));
 	} else
 		raw = lex_token(&in);
-	if (!good || raw.n == 0) {
+	if (!good || !ends_well(in) || canonical(raw, ar, id) == -1) {
 		errno = EINVAL;
 		return -1;
 	}
-	*id = canonical(raw, ar);
 	return 0;
 }
 
@@ -313,7 +335,7 @@ static bool
 spf_is_ours(struct slice in, bool (*is_ours)(void *ctx, struct slice host),
     void *ctx, struct arena *ar)
 {
-	struct slice key, value;
+	struct slice key, value, host;
 	bool good = lex_cfws(&in, NULL), named = false;
 
 	good = lex_token(&in).n != 0 && good;
@@ -323,7 +345,7 @@ spf_is_ours(struct slice in, bool (*is_ours)(void *ctx, struct slice host),
 			return true;
 		if (!slice_ieqs(key, "receiver"))
 			continue;
-		if (value.n == 0 || is_ours(ctx, canonical(value, ar)))
+		if (canonical(value, ar, &host) == -1 || is_ours(ctx, host))
 			return true;
 		named = true;
 	}

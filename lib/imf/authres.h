@@ -39,10 +39,10 @@ struct authres_result {
  * A-labels.
  *
  * A name that is not shown as it is may be read as another one. So a property
- * that is too long for a line, not UTF-8, or has a control byte is left out,
- * and so is a result that is no keyword, with all that belongs to it. In
- * comments and reasons such bytes become "?" and line ends blanks; what is too
- * long is cut.
+ * that is too long for a line, not UTF-8, or has a control byte or ";" is left
+ * out, and so is a result that is no keyword, with all that belongs to it. In
+ * comments and reasons such bytes become "?", ";" a comma and line ends blanks;
+ * what is too long is cut.
  */
 void authres_write(struct strbuf *out, struct slice authserv_id,
     const struct authres_result *results, size_t count);
@@ -50,7 +50,9 @@ void authres_write(struct strbuf *out, struct slice authserv_id,
 /*
  * The authserv-id of a folded field value (without the name): 0 and *id, as
  * domain_ascii() makes it (in lower case if it is no domain), or -1 if there
- * is none, which only a broken or hostile field lacks. Arena memory.
+ * is none, or none that every reader takes for the same name: something else
+ * than a version follows it, or it is no domain and not plain ASCII. Only a
+ * broken or hostile field is like that. Arena memory.
  */
 int authres_id(struct slice value, struct arena *ar, struct slice *id)
     __attribute__((warn_unused_result));

@@ -14,6 +14,7 @@ record=$(dkim-record <"$TMP/key" | tr -d '\n' | grep -o 'v=DKIM1[^)]*' | tr -d '
 cat >"$TMP/zone" <<END
 rr name=spf.example type=TXT value="v=spf1 -all"
 act name=far.example do=servfail
+rr name=semi.example type=TXT value="v=spf1 x;dmarc=pass;spf=pass -all"
 rr name=k._domainkey.spf.example type=TXT value="$record"
 END
 dns_fake "$TMP/zone" || skip_all 'no name server'
@@ -33,7 +34,7 @@ SHY=$(printf 'local\302\255host')
 put() {
 	perl -pe 's/\\([rnt0\\])/{r=>"\r",n=>"\n",t=>"\t",0=>"\0","\\"=>"\\"}->{$1}/ge; s/\n\z/\r\n/' >"$TMP/sent"
 	rm -f "$box"/new/* "$box"/cur/*
-	"$TOP/t/abuse/send" "$SMTP" ann@spf.example alice@localhost <"$TMP/sent" >"$TMP/reply" || {
+	"$TOP/t/abuse/send" "$SMTP" "${sender:-ann@spf.example}" alice@localhost <"$TMP/sent" >"$TMP/reply" || {
 		ok 1 "$1: accepted"
 		sed 's/^/# /' "$TMP/reply"
 		return 1
@@ -97,7 +98,74 @@ taken 'Received-SPF, U-label' "Received-SPF: pass (forged) receiver=$BUE;"
 taken 'Received-SPF of nobody' 'Received-SPF: pass (forged.example: domain of x designates 192.0.2.1 as permitted sender) client-ip=192.0.2.1;'
 taken 'X-Pneu- fields' 'X-Pneu-Junk: forged' 'x-pNEU-anything : forged'
 taken 'Return-Path' 'Return-Path: <forged@example.net>' 'return-path: <forged@example.net>'
+# What is ours only for readers who drop comments, quotes, bytes; no other host
+# writes such a name.
+u8() { printf '%b' "$1"; }
+taken 'a comment in the name' "Authentication-Results: local(x)host; $F"
+taken 'another name before ours' "Authentication-Results: other.example localhost; $F"
+taken 'quoted, another before it' "Authentication-Results: \"other.example\" \"localhost\"; $F"
+taken 'a semicolon in quotes' "Authentication-Results: \"localhost; $F;\"; none"
+taken 'a blank in quotes' "Authentication-Results: \"other.example localhost\"; $F"
+taken 'a comment in quotes' "Authentication-Results: \"localhost(x)\"; $F"
+taken 'blanks in quotes' "Authentication-Results: \" localhost\\t\"; $F"
+taken 'folded in quotes' "Authentication-Results: \"\\r\\n localhost\"; $F"
+taken 'an address' "Authentication-Results: x@localhost; $F"
+taken 'a port' "Authentication-Results: localhost:25; $F"
+taken 'in brackets' "Authentication-Results: <localhost>; $F"
+taken 'two versions' "Authentication-Results: localhost 1 1; $F"
+taken 'a version that is none' "Authentication-Results: other.example x; $F"
+taken 'a comment behind the version that never ends' "Authentication-Results: other.example 1 (localhost; $F"
+taken 'an encoded word' "Authentication-Results: =?utf-8?q?localhost?=; $F"
+taken 'and one behind a letter' "Authentication-Results: l=?utf-8?q?ocalhost?=; $F"
+taken 'results without a name' "Authentication-Results: spf=pass smtp.mailfrom=forged.example; $F"
+taken 'full-width letters' "$(u8 'Authentication-Results: \357\275\214ocalhost'); $F"
+taken 'a long s' "$(u8 'Authentication-Results: LOCALHO\305\277T'); $F"
+taken 'a zero-width space' "$(u8 'Authentication-Results: local\342\200\213host'); $F"
+taken 'a byte order mark' "$(u8 'Authentication-Results: \357\273\277localhost'); $F"
+taken 'a no-break space' "$(u8 'Authentication-Results: localhost\302\240'); $F"
+taken 'one of Latin-1' "$(u8 'Authentication-Results: localhost\240'); $F"
+taken 'a control byte' "$(u8 'Authentication-Results: localhost\001'); $F"
+taken 'and one in it' "$(u8 'Authentication-Results: local\001host'); $F"
+taken 'a control byte behind another name' "$(u8 'Authentication-Results: other.example\013localhost'); $F"
+taken 'NUL before it' "Authentication-Results: \\0localhost; $F"
+taken 'NUL behind it' "Authentication-Results: localhost\\0; $F"
+taken 'an A-label of ASCII' "Authentication-Results: xn--localhost-; $F"
+taken 'a full-width dot' "$(u8 'Authentication-Results: b\303\274cher\357\274\216example'); $F"
+taken 'an ideographic one, behind it, too' "$(u8 'Authentication-Results: B\303\234CHER\343\200\202example\343\200\202'); $F"
+taken 'the A-label, quoted' "Authentication-Results: \"xn--\\\\bcher-kva.example\"; $F"
+taken 'comments in comments' "Authentication-Results:$(printf ' (%.0s' {1..300}) x$(printf ')%.0s' {1..300}) localhost; $F"
+taken 'behind a bare LF' "Authentication-Results: localhost; $F\\nAuthentication-Results: localhost; $F"
+taken 'forty folds' "Authentication-Results:$(printf '\\r\\n (x)%.0s' {1..40})\\r\\n localhost; $F"
+taken 'the field name folded away' "Authentication-Results\\r\\n : localhost; $F"
+taken 'Received-SPF, two receivers' 'Received-SPF: pass (forged) receiver=other.example; receiver=localhost'
+taken 'Received-SPF, no blank but a comment' 'Received-SPF:pass(forged)receiver=localhost'
+taken 'Received-SPF, a semicolon in quotes' 'Received-SPF: pass (forged) receiver="localhost;"'
+taken 'Delivered-To of the recipient' 'Delivered-To: alice@localhost' 'DELIVERED-TO :\r\n\tALICE@LocalHost'
 echo "# $((TESTS - cases)) forged fields"
+
+# A line that some readers take for the field and others for none, or for the
+# end of a line: all of the message is refused.
+refused() { # NAME FIRST-LINE
+	printf '%s\n' "$2" 'From: ann@spf.example' '' 'body' |
+	    perl -pe 's/\\([rnt0])/{r=>"\r",n=>"\n",t=>"\t",0=>"\0"}->{$1}/ge; s/\n\z/\r\n/' >"$TMP/sent"
+	rm -f "$box"/new/* "$box"/cur/*
+	"$TOP/t/abuse/send" "$SMTP" ann@spf.example alice@localhost <"$TMP/sent" >"$TMP/reply"
+	is "$? $(cut -c1 "$TMP/reply" | tail -n 1) $(find "$box/new" "$box/cur" -type f | wc -l)" \
+	    '1 5 0' "refused: $1"
+}
+cases=$TESTS
+refused 'behind a bare CR' "X-A: b\\rAuthentication-Results: localhost; $F"
+refused 'behind CR CR LF' "X-A: b\\r\\r\\nAuthentication-Results: localhost; $F"
+refused 'the name cut by a bare CR' "Authentication-\\rResults: localhost; $F"
+refused 'a bare CR behind the name' "Authentication-Results\\r: localhost; $F"
+refused 'NUL behind the name' "Authentication-Results\\0: localhost; $F"
+refused 'a vertical tab behind the name' "$(u8 'Authentication-Results\013'): localhost; $F"
+refused 'a no-break space' "$(u8 'Authentication-Results\302\240'): localhost; $F"
+refused 'a byte order mark' "$(u8 '\357\273\277Authentication-Results'): localhost; $F"
+refused 'a letter that looks the same' "$(u8 'Authentic\320\260tion-Results'): localhost; $F"
+refused 'a blank inside' "Authentication -Results: localhost; $F"
+refused 'no colon' "Authentication-Results localhost; $F"
+echo "# $((TESTS - cases)) refused"
 
 kept 'another host' 'Authentication-Results: other.example; dkim=pass header.d=x.example'
 kept 'whose name begins like ours' 'Authentication-Results: localhost.example; dkim=pass'
@@ -107,6 +175,18 @@ kept 'ours in a value only' 'Authentication-Results: other.example; dkim=pass he
 kept 'ARC' 'ARC-Authentication-Results: i=1; localhost; dkim=pass header.d=x.example'
 kept 'Received-SPF of another' 'Received-SPF: pass (x) receiver=other.example; helo="localhost"'
 kept 'our name in a Subject' 'Subject: Authentication-Results: localhost; dkim=pass'
+kept 'in its second line' 'Subject: x\n Authentication-Results: localhost; dkim=pass'
+kept 'another host, quoted, with a version' 'Authentication-Results: "other.example" 1; dkim=pass'
+kept 'another host, a comment on each side' 'Authentication-Results: (x) other.example (y) 1 (z) ; dkim=pass'
+kept 'a name that is no domain' 'Authentication-Results: mx_1.other; dkim=pass'
+kept 'Delivered-To of another' 'Delivered-To: bob@localhost'
+kept 'quoted as in an old mailbox' '>Authentication-Results: localhost; dkim=pass'
+kept 'a field of another name' 'X-Authentication-Results: localhost; dkim=pass'
+{
+	printf '%s\n' 'From: ann@spf.example' 'MIME-Version: 1.0' 'Content-Type: message/rfc822' '' \
+	    'Authentication-Results: localhost; dkim=pass' 'From: x@y.example' '' body
+} | put 'a message in the message' &&
+    has "$TMP/got" '^Authentication-Results: localhost; dkim=pass$' 'that of a message in the message is its own'
 
 # The field that is ours stands above every field of the stranger, alone, and
 # says what was found.
@@ -114,6 +194,27 @@ printf '%s\n' "Authentication-Results: localhost; spf=pass; dmarc=pass" \
     'From: ann@spf.example' '' "Authentication-Results: localhost; body" | put 'one field' &&
     is "$(found)" 'dkim=none spf=none spf=fail dmarc=none ' 'what our checks found, and only that'
 has "$TMP/got" '^Authentication-Results: localhost; body' 'the body is not the header'
+is "$(grep -n '^Authentication-Results:\|^From:' "$TMP/head" | sed 's/^[0-9]*:\([A-Za-z-]*\).*/\1/' | tr '\n' ' ')" \
+    'Authentication-Results From ' 'and it stands first'
+
+# What a stranger chose stands in our field: his names and the text of his SPF
+# record. Who cuts it at each ";", in quotes or not, finds our results only.
+told() { # NAME PATTERN
+	grep '^Authentication-Results: localhost' "$TMP/head" | tr ';' '\n' | sed 1d >"$TMP/cut"
+	is "$(sed 's/^ *//; s/[= ].*//' "$TMP/cut" | grep -vc '^\(iprev\|spf\|dkim\|dmarc\)$') $(grep -c '^ *[a-z]*=pass' "$TMP/cut")" \
+	    '0 0' "$1" || sed 's/^/# /' "$TMP/cut"
+	has "$TMP/cut" "$2" "$1: it is there"
+}
+{
+	printf '%s\n' 'DKIM-Signature: v=1; a=rsa-sha256; d=spf.example; s=k; h=from:subject;' \
+	    ' i="a=3B dkim=3Dpass (header.d=3Dforged.example) =3B dmarc=3Dpass "@spf.example;' \
+	    ' bh=47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=; b=AAAA' \
+	    'From: ann@spf.example' 'Subject: s' '' body
+} | put 'a signer' && told 'the identity of a signature' '^ dkim=fail'
+sender=x@semi.example
+printf '%s\n' 'From: ann@spf.example' '' body | put 'an SPF record' &&
+    told 'the reason of SPF' '^ spf=permerror.*, *dmarc'
+sender=
 
 # A first line that begins with a blank: no stranger's, as its From is in doubt;
 # from others it does not go on with our last field.

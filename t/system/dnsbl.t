@@ -15,7 +15,7 @@ rr name=2.0.0.127.wl.test type=A value=127.0.0.2
 rr name=9.0.0.127.bl.test type=A value=127.0.0.4
 rr name=9.0.0.127.bl.test type=TXT value="see http://bl.test/"
 rr name=9.0.0.127.wl.test type=A value=127.0.10.1
-rr name=9.0.0.127.wl.test type=TXT value="mx.example.net; dmarc=pass"
+rr name=9.0.0.127.wl.test type=TXT value="mx.example.net (dmarc=pass)"
 END
 dns_fake "$TMP/zone" -l "$TMP/log" || skip_all 'no name server'
 HOST_ATTRS="resolver=$dns_server dnsbl=bl.test dnswl=wl.test"
@@ -41,7 +41,7 @@ conf-build -C "$ROOT"
 instance_down
 instance_up || { ok 1 'started again'; finish; }
 mail 127.0.0.9
-has "$TMP/got" '^Authentication-Results:.*; dnswl=pass dns.zone=wl.test policy.ip=127.0.10.1 policy.txt="mx.example.net; dmarc=pass" dns.sec=no' 'an allow-list in the header'
+has "$TMP/got" '^Authentication-Results:.*; dnswl=pass dns.zone=wl.test policy.ip=127.0.10.1 policy.txt="mx.example.net (dmarc=pass)" dns.sec=no' 'an allow-list in the header'
 case-show -C "$ROOT" "$id" >"$TMP/case" 2>&1 || cat "$ROOT"/case/* >"$TMP/case"
 has "$TMP/case" '^dnsbl zone=bl.test result=listed kind=block code=127.0.0.4 reason="see http://bl.test/" dnssec=no' 'a block-list in the case; it refuses nothing'
 case-replay -C "$ROOT" "$id" >"$TMP/out" 2>&1

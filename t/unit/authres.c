@@ -26,6 +26,24 @@ static const struct {
 	{ " \"open", NULL },
 	{ " \"open\\", NULL },
 	{ " \"\"; none", NULL },
+	{ " mx.example.org 1", "mx.example.org" },
+	{ " mx.example.org (x) 1(y)", "mx.example.org" },
+	{ " \"mx.example.org\"\t1 ;", "mx.example.org" },
+	/* What a reader who drops comments, quotes or bytes joins. */
+	{ " mx(x).example.org; none", NULL },
+	{ " other mx.example.org; none", NULL },
+	{ " \"other\" \"mx.example.org\"; none", NULL },
+	{ " mx.example.org/1; none", NULL },
+	{ " mx.example.org1 2 3; none", NULL },
+	{ " mx.example.org 1 (open; none", NULL },
+	{ " other@mx.example.org; none", NULL },
+	{ " mx\x01.example.org; none", NULL },
+	{ " mx.example.org\xa0; none", NULL },
+	{ " mx.example.org\xc2\xa0; none", NULL },
+	{ " \"mx.example.org;\"; none", NULL },
+	{ " \"other mx.example.org\"; none", NULL },
+	{ " xn--mx-.example.org; none", NULL },
+	{ " spf=pass smtp.mailfrom=mx.example.org", NULL },
 };
 
 static const char want[] =
@@ -34,7 +52,7 @@ static const char want[] =
     "\tdkim=pass (2048 bit rsa, with dnssec) header.d=example.net header.s=k1\r\n"
     "\theader.a=rsa-sha256 header.b=\"AbC+/=\";\r\n"
     "\tdkim=none;\r\n"
-    "\tspf=fail (\\(x\\)) reason=\"say \\\"no\\\"\";\r\n"
+    "\tspf=fail (\\(x\\)) reason=\"say, \\\"no\\\"\";\r\n"
     "\tdmarc=pass header.from=b\xc3\xbc" "cher.example "
     "(xn--bcher-kva.example);\r\n"
     "\tauth=pass smtp.auth=\"a b\"@example.org\r\n"
@@ -59,7 +77,7 @@ write_all_methods(void)
 	const struct authres_result r[] = {
 		{ "auth", S("pass"), SLICE_NONE, SLICE_NONE, auth, 2 },
 		{ "dmarc", S("pass"), SLICE_NONE, SLICE_NONE, &from, 1 },
-		{ "spf", S("fail"), S("(x)"), S("say \"no\"\r\n"), &spf, 1 },
+		{ "spf", S("fail"), S("(x)"), S("say; \"no\"\r\n"), &spf, 1 },
 		{ "dkim", S("pass"), S("2048 bit rsa, with dnssec"),
 		    SLICE_NONE, dkim, COUNTOF(dkim) },
 		{ "dkim", S("none"), S("dropped"), SLICE_NONE, NULL, 0 },
@@ -89,7 +107,9 @@ static const struct {
 	{ "example.net\x7f", NULL },
 	{ "\xff.example.net", NULL },
 	{ "\xc3.example.net", NULL },
-	{ "a;b=pass", "\"a;b=pass\"" },
+	{ "a;b=pass", NULL },
+	{ "\"a; dmarc=pass\"@example.net", NULL },
+	{ "a=b", "\"a=b\"" },
 	{ "x dmarc=pass", "\"x dmarc=pass\"" },
 	{ "a\"b\\c", "\"a\\\"b\\\\c\"" },
 	{ "(x)", "\"(x)\"" },
@@ -219,6 +239,8 @@ static const struct {
 	{ "Received-SPF: pass (open receiver=other.example\r\n", true },
 	{ "Received-SPF: pass receiver=\"other.example\r\n", true },
 	{ "Received-SPF: pass receiver=\"\"\r\n", true },
+	{ "Received-SPF: pass receiver=\"mx.example.org;\"\r\n", true },
+	{ "Received-SPF: pass receiver=mx.example.org\xc2\xa0\r\n", true },
 	{ "Subject: mx.example.org; none\r\n", false },
 };
 
