@@ -71,7 +71,7 @@ from_key(struct slice name)
 static const char *
 objection(const struct dkim_key *k)
 {
-	if (k->pkey == NULL)
+	if (k->public == NULL)
 		return "revoked: p= is empty";
 	if (!k->sha256)
 		return "h= does not allow sha256, the only hash in use";

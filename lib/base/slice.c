@@ -294,13 +294,34 @@ utf8_len(const unsigned char *p, size_t n)
 	return len;
 }
 
+/* Eight octets at a time: how many there are below 0x80 before any other, or
+ * a few less. */
+static size_t
+ascii_run(struct slice s)
+{
+	size_t i = 0;
+	uint64_t word;
+
+	for (; s.n - i >= sizeof(word); i += sizeof(word)) {
+		memcpy(&word, s.p + i, sizeof(word));
+		if ((word & 0x8080808080808080u) != 0)
+			break;
+	}
+	return i;
+}
+
 bool
 slice_is_utf8(struct slice s)
 {
 	size_t len;
 
-	for (; s.n != 0; s = slice_skip(s, len))
+	while (s.n != 0) {
+		s = slice_skip(s, ascii_run(s));
+		if (s.n == 0)
+			break;
 		if ((len = utf8_len(s.p, s.n)) == 0)
 			return false;
+		s = slice_skip(s, len);
+	}
 	return true;
 }

@@ -170,33 +170,49 @@ sb_base64(struct strbuf *sb, struct slice s)
 	}
 }
 
+/* Four digits to 24 bits, or -1; the last `pad' of them are padding. */
+static long
+base64_group(const unsigned char *p, int pad)
+{
+	long bits = 0;
+
+	for (int i = 0; i < 4; i++) {
+		int v = i < 4 - pad ? ascii_base64(p[i]) : 0;
+
+		if (v == -1)
+			return -1;
+		bits = bits << 6 | v;
+	}
+	return bits;
+}
+
 int
 sb_unbase64(struct strbuf *sb, struct slice s)
 {
+	size_t pad = 0, n;
+	unsigned char *out;
+
 	if (s.n % 4 != 0)
 		return -1;
-	for (; s.n != 0; s = slice_skip(s, 4)) {
-		int v[4], pad = 0;
-		unsigned long bits = 0;
+	if (s.n != 0 && s.p[s.n - 1] == '=')
+		pad = s.p[s.n - 2] == '=' ? 2 : 1;
+	n = s.n / 4 * 3 - pad;
+	if (n == 0)
+		return sb->over ? -1 : 0;
+	if ((out = sb_room(sb, n)) == NULL)
+		return -1;
+	for (size_t i = 0, at = 0; i < s.n; i += 4) {
+		bool last = i + 4 == s.n;
+		long bits = base64_group(s.p + i, last ? (int)pad : 0);
 
-		if (s.n == 4 && s.p[3] == '=')
-			pad = s.p[2] == '=' ? 2 : 1;
-		for (int i = 0; i < 4; i++) {
-			v[i] = i < 4 - pad ? ascii_base64(s.p[i]) : 0;
-			if (v[i] == -1)
-				return -1;
-			bits = bits << 6 | (unsigned long)v[i];
-		}
-		if ((pad == 1 && (bits & 0xff) != 0) ||
-		    (pad == 2 && (bits & 0xffff) != 0))
+		if (bits == -1 || (last && pad != 0 &&
+		    (bits & ((1L << 8 * pad) - 1)) != 0))
 			return -1;
-		sb_putc(sb, bits >> 16 & 0xff);
-		if (pad < 2)
-			sb_putc(sb, bits >> 8 & 0xff);
-		if (pad < 1)
-			sb_putc(sb, bits & 0xff);
+		for (int shift = 16; shift >= 0 && at < n; shift -= 8)
+			out[at++] = (unsigned char)(bits >> shift & 0xff);
 	}
-	return sb->over ? -1 : 0;
+	sb_grew(sb, n);
+	return 0;
 }
 
 int

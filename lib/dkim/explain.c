@@ -161,7 +161,7 @@ step_record(const struct dkim_explain *x, struct slice text, size_t number)
 	tuple_opt(x->out, "n-tag", k.n);
 	if (k.bits != 0)
 		tuple_putu(x->out, "bits", k.bits);
-	step_end(x, r != 1 ? error : k.pkey == NULL ?
+	step_end(x, r != 1 ? error : k.public == NULL ?
 	    "a key that was revoked" : "a key record");
 	dkim_key_free(&k);
 }
@@ -371,7 +371,7 @@ tell_header(struct strbuf *sb, const struct dkim_explain *x,
 		    "be said.");
 		return;
 	}
-	if (dkim_key_parse(r->record, &k, &error) == 1 && k.pkey != NULL)
+	if (dkim_key_parse(r->record, &k, &error) == 1 && k.public != NULL)
 		(void)dkim_hunt_header(x->g, &r->e->sig, &k, x->judge->ar, sb);
 	dkim_key_free(&k);
 	want[r->e - x->g->e] = true;

@@ -3,6 +3,7 @@
 #include <openssl/evp.h>
 
 #include "base/alloc.h"
+#include "dkim/taglist.h"
 
 /* The body goes through both canonical forms in pieces that stay in the
  * processor's cache. */
@@ -57,18 +58,29 @@ count_fields(const struct dkim_fields *fields, size_t n[COUNTOF(once_names)])
 			n[k] += slice_ieqs(fields->f[i].name, once_names[k]);
 }
 
+/* How often h= has each name. */
+static void
+count_signed(const struct dkim_sig *sig, size_t n[COUNTOF(once_names)])
+{
+	struct slice names = sig->names, item;
+
+	while (taglist_item(&names, ':', &item))
+		for (size_t k = 0; k < COUNTOF(once_names); k++)
+			n[k] += slice_ieqs(item, once_names[k]);
+}
+
 static void
 look_for_added(const size_t have[COUNTOF(once_names)], struct dkim_evidence *e)
 {
-	for (size_t k = 0; k < COUNTOF(once_names); k++) {
-		size_t named;
+	size_t named[COUNTOF(once_names)] = { 0 };
 
+	count_signed(&e->sig, named);
+	for (size_t k = 0; k < COUNTOF(once_names); k++) {
 		if (have[k] == 0)
 			continue;
-		named = dkim_signs(&e->sig, once_names[k]);
-		if (named == 0 && slice_ieqs(S("Subject"), once_names[k]))
+		if (named[k] == 0 && slice_ieqs(S("Subject"), once_names[k]))
 			e->subject_unsigned = true;
-		if (named != 0 && have[k] > named && e->added == NULL)
+		if (named[k] != 0 && have[k] > named[k] && e->added == NULL)
 			e->added = once_names[k];
 	}
 }

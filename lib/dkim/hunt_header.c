@@ -99,7 +99,7 @@ met(struct hunt *h, const unsigned char hash[DKIM_HASH_SIZE])
 {
 	if (h->known)
 		return memcmp(hash, h->want, DKIM_HASH_SIZE) == 0;
-	return dkim_signature_good(h->key, h->sig, hash);
+	return dkim_public_verifies(h->key->public, h->sig->b, hash);
 }
 
 /* The slots, some with another text. */
@@ -529,7 +529,7 @@ static enum signed_hash
 recover(struct hunt *h)
 {
 	unsigned char out[DKIM_RSA_MAX / 8];
-	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(h->key->pkey, NULL);
+	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(h->key->public->pkey, NULL);
 	size_t n = sizeof(out);
 	enum signed_hash got = HASH_OF_OTHER_KEY;
 

@@ -2,14 +2,10 @@
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
-#include <openssl/rsa.h>
 #include <openssl/x509.h>
 #include <string.h>
 
 #include "dkim/taglist.h"
-
-#define ED25519_SIZE 32
-#define KEYS_KEPT 16 /* RSA keys that stay decoded, under 2 KiB each */
 
 const char *
 dkim_alg_name(enum dkim_alg a)
@@ -21,16 +17,6 @@ dkim_alg_name(enum dkim_alg a)
 	};
 
 	return names[a];
-}
-
-const EVP_MD *
-dkim_sha256(void)
-{
-	static EVP_MD *md; /* for as long as the process lives */
-
-	if (md == NULL)
-		md = EVP_MD_fetch(NULL, "SHA256", NULL);
-	return md != NULL ? md : EVP_sha256();
 }
 
 /* 1, 0 if it does not look like a DKIM record, -1. */
@@ -59,7 +45,8 @@ read_tags(struct slice in, struct dkim_key *r, const char **error)
 			return r->v.p != NULL ? -1 : 0;
 		}
 		for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-			if (slice_eqs(tag, known[i].name))
+			if (tag.p[0] == (unsigned char)known[i].name[0] &&
+			    slice_eqs(tag, known[i].name))
 				*known[i].at = val;
 	}
 	if (got == 0 && r->p.p != NULL)
@@ -80,130 +67,18 @@ lists(struct slice list, const char *word)
 	return false;
 }
 
-/* A DER element off *in, with a length of one to three octets, and its
- * content. */
-static bool
-der_take(struct slice *in, unsigned char tag, struct slice *content)
-{
-	size_t n, head = 2;
-
-	if (in->n < 2 || in->p[0] != tag)
-		return false;
-	n = in->p[1];
-	if (n > 0x80 && n <= 0x82 && in->n >= 2 + (n & 0x7f)) {
-		head += n & 0x7f;
-		n = head == 3 ? in->p[2] :
-		    (size_t)in->p[2] << 8 | in->p[3];
-	} else if (n >= 0x80)
-		return false;
-	if (n > in->n - head)
-		return false;
-	*content = slice_sub(*in, head, n);
-	*in = slice_skip(*in, head + n);
-	return true;
-}
-
-/*
- * The RSA key inside a SubjectPublicKeyInfo for rsaEncryption (RFC 3279 section
- * 2.3.1). d2i_PUBKEY() can do that, but takes four times as long as the rest of
- * a verification, to find out what kind of key it has.
- */
-static bool
-rsa_inside(struct slice der, struct slice *key)
-{
-	static const unsigned char algorithm[] = { 0x06, 0x09, 0x2a, 0x86,
-		0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00 };
-	struct slice all, part;
-
-	if (!der_take(&der, 0x30, &all) || der.n != 0 ||
-	    !der_take(&all, 0x30, &part) ||
-	    !slice_eq(part, slice_of(algorithm, sizeof(algorithm))) ||
-	    !der_take(&all, 0x03, &part) || all.n != 0 ||
-	    part.n == 0 || part.p[0] != 0)
-		return false;
-	*key = slice_skip(part, 1);
-	return true;
-}
-
-/* p= of RSA is a SubjectPublicKeyInfo, or (erratum 3017) the bare RSA key. */
-static EVP_PKEY *
-rsa_decode(struct slice der)
-{
-	const unsigned char *p = der.p;
-	EVP_PKEY *key;
-
-	if (rsa_inside(der, &der))
-		p = der.p;
-	key = d2i_PublicKey(EVP_PKEY_RSA, NULL, &p, (long)der.n);
-	if (key == NULL) { /* parameters left out, other forms of a length */
-		p = der.p;
-		key = d2i_PUBKEY(NULL, &p, (long)der.n);
-	}
-	if (key != NULL && (EVP_PKEY_get_base_id(key) != EVP_PKEY_RSA ||
-	    p != der.p + der.n)) {
-		EVP_PKEY_free(key);
-		key = NULL;
-	}
-	ERR_clear_error();
-	return key;
-}
-
-/*
- * Keys met last. To decode one costs OpenSSL 3 several times what to verify a
- * signature with it does, and much mail comes from few signers. The bytes are
- * compared whole, so a key kept is the key given.
- */
-static struct {
-	struct strbuf der;
-	EVP_PKEY *key;
-} kept[KEYS_KEPT];
-static size_t kept_next;
-
-static EVP_PKEY *
-rsa_public(struct slice der)
-{
-	EVP_PKEY *key;
-
-	for (size_t i = 0; i < KEYS_KEPT; i++)
-		if (kept[i].key != NULL &&
-		    slice_eq(sb_slice(&kept[i].der), der))
-			return EVP_PKEY_up_ref(kept[i].key) == 1 ?
-			    kept[i].key : NULL;
-	key = rsa_decode(der);
-	if (key == NULL || EVP_PKEY_up_ref(key) != 1)
-		return key;
-	EVP_PKEY_free(kept[kept_next].key);
-	kept[kept_next].key = key;
-	sb_free(&kept[kept_next].der);
-	sb_init(&kept[kept_next].der, DKIM_RECORD_MAX);
-	sb_put(&kept[kept_next].der, der);
-	kept_next = (kept_next + 1) % KEYS_KEPT;
-	return key;
-}
-
 static const char *
-read_public(struct slice p, struct dkim_key *k)
+read_public(struct dkim_key *k)
 {
-	struct strbuf der = STRBUF_INIT(DKIM_RECORD_MAX);
 	const char *error = NULL;
 
-	if (taglist_base64(p, &der) == -1)
-		error = "key record: p= is not base64";
-	else if (k->ed25519 && der.n == ED25519_SIZE)
-		k->pkey = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL,
-		    der.p, der.n);
-	else if (!k->ed25519)
-		k->pkey = rsa_public(sb_slice(&der));
-	sb_free(&der);
-	if (error == NULL && k->pkey == NULL)
-		return "key record: p= is no key";
-	if (k->pkey != NULL)
-		k->bits = (unsigned)EVP_PKEY_get_bits(k->pkey);
-	if (error == NULL && !k->ed25519 && k->bits < DKIM_RSA_MIN)
+	k->public = dkim_public_open(k->p, k->ed25519, &error);
+	if (k->public == NULL)
+		return error;
+	k->bits = k->public->bits;
+	if (!k->ed25519 && k->bits < DKIM_RSA_MIN)
 		return "RSA key under 1024 bits";
-	if (error == NULL && k->bits > DKIM_RSA_MAX)
-		return "RSA key over 8192 bits";
-	return error;
+	return k->bits > DKIM_RSA_MAX ? "RSA key over 8192 bits" : NULL;
 }
 
 int
@@ -225,7 +100,7 @@ dkim_key_parse(struct slice text, struct dkim_key *k, const char **error)
 	if (k->k.p != NULL && !k->ed25519 && !slice_ieqs(k->k, "rsa"))
 		*error = "key record: unknown key type";
 	else if (k->p.n == 0 /* revoked */ ||
-	    (*error = read_public(k->p, k)) == NULL)
+	    (*error = read_public(k)) == NULL)
 		return 1;
 	return -1;
 }
@@ -233,8 +108,8 @@ dkim_key_parse(struct slice text, struct dkim_key *k, const char **error)
 void
 dkim_key_free(struct dkim_key *k)
 {
-	EVP_PKEY_free(k->pkey);
-	k->pkey = NULL;
+	dkim_public_close(k->public);
+	k->public = NULL;
 }
 
 EVP_PKEY *
@@ -303,7 +178,7 @@ dkim_key_write(EVP_PKEY *key, struct strbuf *pem)
 int
 dkim_key_record(EVP_PKEY *key, struct strbuf *text)
 {
-	unsigned char raw[ED25519_SIZE], *der = NULL;
+	unsigned char raw[DKIM_ED25519_SIZE], *der = NULL;
 	size_t raw_n = sizeof(raw);
 	int n;
 

@@ -10,6 +10,7 @@
 #include "base/arena.h"
 #include "base/slice.h"
 #include "base/strbuf.h"
+#include "dkim/public.h"
 
 enum dkim_alg { DKIM_RSA_SHA256, DKIM_ED25519_SHA256, DKIM_RSA_SHA1 };
 
@@ -22,8 +23,6 @@ enum dkim_alg { DKIM_RSA_SHA256, DKIM_ED25519_SHA256, DKIM_RSA_SHA1 };
 #define DKIM_RECORD_MAX ((size_t)8192)
 
 const char *dkim_alg_name(enum dkim_alg a);
-/* SHA-256, looked up once: OpenSSL 3 searches for EVP_sha256() at each use. */
-const EVP_MD *dkim_sha256(void);
 
 /*
  * A key record, RFC 6376 section 3.6.1. Tags that are unknown mean nothing; so
@@ -32,7 +31,7 @@ const EVP_MD *dkim_sha256(void);
 struct dkim_key {
 	/* As given; p is NULL if absent. */
 	struct slice v, k, h, s, t, n, p;
-	EVP_PKEY *pkey;  /* NULL: revoked */
+	struct dkim_public *public; /* NULL: revoked */
 	bool ed25519;
 	unsigned bits;
 	bool testing;    /* t=y */

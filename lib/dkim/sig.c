@@ -29,7 +29,8 @@ collect(struct slice in, struct slice v[TAGS])
 		if ((error = taglist_once(&seen, tag)) != NULL)
 			return error;
 		for (int i = 0; i < TAGS; i++)
-			if (slice_eqs(tag, tag_names[i]))
+			if (tag.p[0] == (unsigned char)tag_names[i][0] &&
+			    slice_eqs(tag, tag_names[i]))
 				v[i] = val;
 	}
 	return r == -1 ? "syntax of tags" : NULL;

@@ -14,7 +14,6 @@
 #include "dkim/key.h"
 #include "imf/field.h"
 
-#define DKIM_HASH_SIZE 32
 /* Fields of a message looked at, and names in h=; real mail has a tenth. */
 #define DKIM_FIELDS_MAX 4096u
 #define DKIM_NAMES_MAX 512u

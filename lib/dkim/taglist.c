@@ -18,28 +18,26 @@ is_tagname(struct slice s)
 }
 
 /*
- * Is each CR and LF part of a fold? Lines of ours may end in LF alone. At the
- * end stands what the last line end left.
+ * VALCHAR with FWS between, and since RFC 8616 also UTF-8: is each CR and LF
+ * part of a fold? Lines of ours may end in LF alone. At the end stands what the
+ * last line end left.
  */
 static bool
-folds(struct slice s)
+is_spec(struct slice s)
 {
-	for (size_t i = 0; i < s.n; i++) {
-		if (s.p[i] == '\r' && i + 1 < s.n && s.p[i + 1] != '\n')
+	const unsigned char *p = s.p, *end = s.p + s.n;
+
+	for (; p < end; p++) {
+		if (*p > ' ' && *p != 0x7f)
+			continue;
+		if (!is_fws(*p))
 			return false;
-		if (s.p[i] == '\n' && i + 1 < s.n && !ascii_isblank(s.p[i + 1]))
+		if (p + 1 == end)
+			break;
+		if ((*p == '\r' && p[1] != '\n') ||
+		    (*p == '\n' && !ascii_isblank(p[1])))
 			return false;
 	}
-	return true;
-}
-
-/* VALCHAR with FWS between, and since RFC 8616 also UTF-8. */
-static bool
-is_tagvalue(struct slice s)
-{
-	for (size_t i = 0; i < s.n; i++)
-		if (!is_fws(s.p[i]) && (s.p[i] <= ' ' || s.p[i] == 0x7f))
-			return false;
 	return slice_is_utf8(s);
 }
 
@@ -49,7 +47,7 @@ taglist_next(struct slice *in, struct slice *tag, struct slice *val)
 	struct slice spec;
 
 	slice_cut(in, ';', &spec);
-	if (!folds(spec))
+	if (!is_spec(spec))
 		return -1;
 	spec = slice_trim(spec);
 	if (spec.n == 0)
@@ -59,7 +57,7 @@ taglist_next(struct slice *in, struct slice *tag, struct slice *val)
 		return -1;
 	*tag = slice_trim(*tag);
 	*val = slice_trim(spec);
-	return is_tagname(*tag) && is_tagvalue(*val) ? 1 : -1;
+	return is_tagname(*tag) ? 1 : -1;
 }
 
 const char *
@@ -88,15 +86,15 @@ taglist_item(struct slice *val, unsigned char sep, struct slice *item)
 int
 taglist_base64(struct slice val, struct strbuf *out)
 {
-	struct strbuf text = STRBUF_INIT(val.n + 1);
+	struct strbuf text = STRBUF_INIT(val.n);
+	unsigned char *room = val.n != 0 ? sb_room(&text, val.n) : NULL;
+	size_t n = 0;
 	int r;
 
-	for (size_t i = 0; i < val.n; i++)
+	for (size_t i = 0; i < val.n && room != NULL; i++)
 		if (!is_fws(val.p[i]))
-			sb_putc(&text, val.p[i]);
-	r = sb_unbase64(out, sb_slice(&text));
-	if (out->over)
-		r = -1;
+			room[n++] = val.p[i];
+	r = sb_unbase64(out, slice_of(room, n));
 	sb_free(&text);
 	return r;
 }

@@ -1,8 +1,6 @@
 #include "dkim/verify.h"
 
 #include <openssl/crypto.h>
-#include <openssl/err.h>
-#include <openssl/rsa.h>
 
 #include "base/alloc.h"
 
@@ -143,7 +141,7 @@ key_fits(const struct dkim_key *k, struct dkim_result *r)
 	const struct dkim_sig *sig = &r->e->sig;
 
 	r->bits = k->bits;
-	if (k->pkey == NULL)
+	if (k->public == NULL)
 		conclude(r, DKIM_PERMERROR, "key was revoked");
 	else if (k->ed25519 != (sig->alg == DKIM_ED25519_SHA256))
 		conclude(r, DKIM_PERMERROR, "key is of another type");
@@ -158,33 +156,6 @@ key_fits(const struct dkim_key *k, struct dkim_result *r)
 	return false;
 }
 
-bool
-dkim_signature_good(const struct dkim_key *k, const struct dkim_sig *sig,
-    const unsigned char hash[DKIM_HASH_SIZE])
-{
-	struct slice b = sig->b;
-	EVP_MD_CTX *md = NULL;
-	EVP_PKEY_CTX *ctx = NULL;
-	bool good;
-
-	if (k->ed25519) { /* RFC 8463 section 3: over the hash, as a message */
-		md = EVP_MD_CTX_new();
-		good = md != NULL && EVP_DigestVerifyInit(md, NULL, NULL, NULL,
-		    k->pkey) == 1 && EVP_DigestVerify(md, b.p, b.n, hash,
-		    DKIM_HASH_SIZE) == 1;
-	} else {
-		ctx = EVP_PKEY_CTX_new(k->pkey, NULL);
-		good = ctx != NULL && EVP_PKEY_verify_init(ctx) == 1 &&
-		    EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PADDING) == 1 &&
-		    EVP_PKEY_CTX_set_signature_md(ctx, dkim_sha256()) == 1 &&
-		    EVP_PKEY_verify(ctx, b.p, b.n, hash, DKIM_HASH_SIZE) == 1;
-	}
-	EVP_MD_CTX_free(md);
-	EVP_PKEY_CTX_free(ctx);
-	ERR_clear_error();
-	return good;
-}
-
 /* Fetch the key and look at the header's signature: false when concluded. */
 static bool
 check_header(const struct dkim_judge *j, struct dkim_result *r, bool *testing)
@@ -195,8 +166,8 @@ check_header(const struct dkim_judge *j, struct dkim_result *r, bool *testing)
 		return false;
 	*testing = key.testing;
 	if (key_fits(&key, r)) {
-		r->header_good = dkim_signature_good(&key, &r->e->sig,
-		    r->e->header_hash);
+		r->header_good = dkim_public_verifies(key.public,
+		    r->e->sig.b, r->e->header_hash);
 		if (!r->header_good)
 			conclude(r, DKIM_FAIL,
 			    "header was changed, or another key");

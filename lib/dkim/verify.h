@@ -60,8 +60,4 @@ struct dkim_judge {
 size_t dkim_judge(const struct dkim_judge *j, struct dkim_gathered *g,
     struct dkim_result result[DKIM_SIGNATURES_MAX + 1]);
 
-/* Is b= the key's signature over this hash of the header? */
-bool dkim_signature_good(const struct dkim_key *k, const struct dkim_sig *sig,
-    const unsigned char hash[DKIM_HASH_SIZE]);
-
 #endif

@@ -246,7 +246,7 @@ keys(void)
 		int r = dkim_key_parse(in, &k, &error);
 
 		ok(r == t[i].result && (r != 1 ||
-		    (k.pkey != NULL) == t[i].usable) &&
+		    (k.public != NULL) == t[i].usable) &&
 		    (r != -1 || error != NULL), "key record: %s", t[i].name);
 		dkim_key_free(&k);
 		free((void *)(uintptr_t)in.p);
@@ -263,7 +263,7 @@ keys(void)
 		    EVP_PKEY_eq(a, b) == 1, "PKCS#8 there and back");
 		ok(dkim_key_record(b, &text) == 0 &&
 		    dkim_key_parse(sb_slice(&text), &k, &error) == 1 &&
-		    EVP_PKEY_eq(a, k.pkey) == 1 && k.sha256 && k.email,
+		    EVP_PKEY_eq(a, k.public->pkey) == 1 && k.sha256 && k.email,
 		    "record there and back");
 		dkim_key_free(&k);
 		EVP_PKEY_free(a);
@@ -272,6 +272,51 @@ keys(void)
 	ok(dkim_key_new(false, 512) == NULL, "no weak key is made");
 	sb_free(&text);
 	sb_free(&pem);
+}
+
+/* More keys than are kept, while one of them is held. */
+static void
+public_keys(void)
+{
+	enum { KEYS = 200 };
+	struct strbuf text = STRBUF_INIT(DKIM_RECORD_MAX);
+	unsigned char hash[DKIM_HASH_SIZE] = "over this", sig[64];
+	struct dkim_key first = { 0 }, k;
+	size_t n = sizeof(sig);
+	EVP_PKEY *key = dkim_key_new(true, 0), *other;
+	EVP_MD_CTX *md = EVP_MD_CTX_new();
+	const char *error;
+	int wrong = 0;
+
+	ok(EVP_DigestSignInit(md, NULL, NULL, NULL, key) == 1 &&
+	    EVP_DigestSign(md, sig, &n, hash, sizeof(hash)) == 1 &&
+	    dkim_key_record(key, &text) == 0 &&
+	    dkim_key_parse(sb_slice(&text), &first, &error) == 1 &&
+	    dkim_public_verifies(first.public, slice_of(sig, n), hash),
+	    "a key that is held");
+	for (int i = 0; i < KEYS; i++) {
+		struct strbuf of = STRBUF_INIT(DKIM_RECORD_MAX);
+
+		other = dkim_key_new(true, 0);
+		wrong += dkim_key_record(other, &of) == -1 ||
+		    dkim_key_parse(sb_slice(&of), &k, &error) != 1 ||
+		    EVP_PKEY_eq(other, k.public->pkey) != 1 ||
+		    dkim_public_verifies(k.public, slice_of(sig, n), hash);
+		dkim_key_free(&k);
+		EVP_PKEY_free(other);
+		sb_free(&of);
+	}
+	ok(wrong == 0, "each key is the one given");
+	ok(dkim_public_verifies(first.public, slice_of(sig, n), hash),
+	    "and the one held is what it was");
+	dkim_key_free(&first);
+	ok(dkim_key_parse(sb_slice(&text), &k, &error) == 1 &&
+	    dkim_public_verifies(k.public, slice_of(sig, n), hash),
+	    "also when it is met again");
+	dkim_key_free(&k);
+	EVP_MD_CTX_free(md);
+	EVP_PKEY_free(key);
+	sb_free(&text);
 }
 
 #define GOOD "v=1; a=rsa-sha256; d=example.org; s=k; h=from:to; b=AAAA; " \
@@ -329,6 +374,7 @@ main(void)
 	canon_fields();
 	taglists();
 	keys();
+	public_keys();
 	signatures();
 	return done();
 }
