@@ -39,7 +39,7 @@ static bool
 unknown(const struct dns_answer *a)
 {
 	return a->status == DNS_TEMP || a->status == DNS_BOGUS ||
-	    a->status == DNS_LIMIT;
+	    a->status == DNS_LIMIT || a->status == DNS_LARGE;
 }
 
 static bool

@@ -75,6 +75,7 @@ resolver_job(struct dns *d, const struct job *j, enum dns_stage stage,
 	assert(!dns_replays(d) || j->whole != NULL);
 	dns_budget_init(budget, may->queries, may->ms);
 	budget->bytes = may->bytes;
+	budget->most = may->most;
 	if (!dns_replays(d))
 		dns_note(d, may->by, j->arena);
 	else if (dns_replay_load(d, may->by, j->whole->rec, j->whole->count,

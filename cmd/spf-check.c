@@ -138,7 +138,9 @@ run(void *ctx, struct job *j, struct strbuf *out)
 {
 	struct checker *c = ctx;
 	struct strbuf trace = STRBUF_INIT(TRACE_MAX);
+	struct strbuf late = STRBUF_INIT(TRACE_MAX);
 	struct strbuf unused = STRBUF_INIT(JOB_ENVELOPE_MAX);
+	struct strbuf second = STRBUF_INIT(JOB_ENVELOPE_MAX);
 	struct dns_budget budget;
 	struct slice from = job_get(j, "from", "addr");
 	struct spf_ask ask = {
@@ -150,25 +152,37 @@ run(void *ctx, struct job *j, struct strbuf *out)
 	struct identity helo = { .name = "helo",
 		.domain = canonical(ask.helo, j->arena) };
 	struct identity mailfrom = sender(from, j->arena);
-	enum spf_result r;
+	enum spf_result r = SPF_NONE;
 
 	if (!slice_is_ascii(ask.helo)) /* RFC 8616 section 4 */
 		ask.helo = helo.domain;
 	if (ip_parse(job_get(j, "client", "ip"), &ask.ip) == -1)
 		ask.ip.family = 0;
 	resolver_job(c->dns, j, DNS_SPF, &budget);
-	if (ask.ip.family != 0 && from.n > 0)
-		dns_prefetch(c->dns, &budget, mailfrom.domain, DNS_TXT);
-	r = check(c, j, &ask, &helo, out);
-	if (from.n > 0)
-		r = check(c, j, &ask, &mailfrom, out);
+	/*
+	 * HELO comes last, so that the record of a name that a stranger chose
+	 * freely does not use up what MAIL FROM needs: DMARC rests on that.
+	 */
+	if (from.n > 0) {
+		if (ask.ip.family != 0 && spf_is_checkable(helo.domain))
+			dns_prefetch(c->dns, &budget, helo.domain, DNS_TXT);
+		ask.trace = j->verbose ? &late : NULL;
+		r = check(c, j, &ask, &mailfrom, &second);
+		ask.trace = j->verbose ? &trace : NULL;
+		(void)check(c, j, &ask, &helo, out);
+	} else
+		r = check(c, j, &ask, &helo, out);
+	sb_put(out, sb_slice(&second));
+	sb_put(&trace, sb_slice(&late));
 	j->unfavourable = r != SPF_PASS;
 	j->doubtful = r == SPF_TEMPERROR;
 	resolver_done(c->dns, c->field ? &unused : out);
 	if (trace.n > 0 && write_all(STDERR_FILENO, sb_slice(&trace)) == -1)
 		j->verbose = false;
 	sb_free(&trace);
+	sb_free(&late);
 	sb_free(&unused);
+	sb_free(&second);
 	return EXIT_DONE;
 }
 

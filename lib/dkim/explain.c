@@ -433,7 +433,8 @@ tell(struct strbuf *sb, const struct dkim_explain *x,
 		(void)dkim_hunt_body(x->g, &r->e->sig, sb);
 	else if (slice_starts(why, S("header was changed")))
 		tell_header(sb, x, r);
-	else if (r->answer != NULL && r->answer->status != DNS_OK) {
+	else if (r->answer != NULL && r->answer->status != DNS_OK &&
+	    r->answer->status != DNS_LARGE) {
 		put_told(sb, x, r, "The DNS did not say whether there is a key "
 		    "at {q} (");
 		sb_printf(sb, "%s): ask again later.", r->reason);

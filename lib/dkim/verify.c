@@ -128,6 +128,9 @@ fetch_key(const struct dkim_judge *j, struct dkim_result *r,
 	case DNS_BADNAME:
 		conclude(r, DKIM_PERMERROR, "no key record");
 		return false;
+	case DNS_LARGE: /* more than DKIM_RECORD_MAX allows */
+		conclude(r, DKIM_PERMERROR, "key record over 8 KiB");
+		return false;
 	default:
 		conclude(r, DKIM_TEMPERROR, r->answer->reason != NULL ?
 		    r->answer->reason : "DNS error");

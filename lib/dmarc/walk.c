@@ -7,7 +7,7 @@ bool
 dmarc_unknown(const struct dns_answer *a)
 {
 	return a->status == DNS_TEMP || a->status == DNS_BOGUS ||
-	    a->status == DNS_LIMIT;
+	    a->status == DNS_LIMIT || a->status == DNS_LARGE;
 }
 
 static size_t

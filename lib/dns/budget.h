@@ -15,7 +15,9 @@
  *	         with ten hosts each would be allowed by the letter; nobody who
  *	         wants his mail to arrive needs them, and section 11.1 asks for low
  *	         limits. 20 seconds: section 4.6.4.
- *	dkim     one a signature, eight signatures; asked for at once.
+ *	dkim     one a signature, eight signatures; asked for at once. Each may
+ *	         have an eighth of the bytes, so that the keys of a stranger do
+ *	         not leave in doubt whether another signature is forged.
  *	dmarc    a tree walk has eight at most (RFC 9989 section 4.10). One for
  *	         From, one whether the domain exists, three for identities below
  *	         the same organisational domain; what walks share is asked once.
@@ -48,6 +50,7 @@ struct dns_allowance {
 	unsigned queries;
 	int ms;
 	size_t bytes;
+	size_t most; /* of them for one question; above: DNS_LARGE */
 };
 
 extern const struct dns_allowance dns_allowance[DNS_STAGES];

@@ -194,7 +194,8 @@ void
 dns_budget_init(struct dns_budget *b, unsigned queries, int ms)
 {
 	*b = (struct dns_budget){ .queries = queries,
-		.deadline = clock_ms() + ms, .bytes = DNS_STAGE_BYTES };
+		.deadline = clock_ms() + ms, .bytes = DNS_STAGE_BYTES,
+		.most = DNS_STAGE_BYTES };
 }
 
 /*
@@ -612,7 +613,7 @@ noted_answer(struct dns *d, struct dns_budget *b,
 	struct dns_notes *n = &d->notes;
 	const struct dns_answer *known = dns_notes_find(n, want);
 	struct dns_answer *a;
-	size_t room;
+	size_t room, most;
 
 	if (known != NULL)
 		return known;
@@ -620,7 +621,13 @@ noted_answer(struct dns *d, struct dns_budget *b,
 		return no_answer(n->ar, DNS_TEMP, "not in the case");
 	a = answer(d, b, want, n->ar);
 	if (a->status != DNS_LIMIT) {
-		room = dns_notes_add(n, want, a, false, b->bytes);
+		most = b->most < b->bytes ? b->most : b->bytes;
+		room = dns_notes_add(n, want, a, false, most);
+		/* Its own fault: what others ask is not refused for it. */
+		if (room > b->most) {
+			a = no_answer(n->ar, DNS_LARGE, "answer too large");
+			room = dns_notes_add(n, want, a, false, b->bytes);
+		}
 		if (room <= b->bytes) {
 			b->bytes -= room;
 			return a;

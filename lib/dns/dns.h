@@ -33,6 +33,7 @@ enum dns_status {
 	DNS_TEMP,     /* SERVFAIL, time-out, refused, malformed */
 	DNS_BOGUS,    /* SERVFAIL with an EDE that says DNSSEC failed */
 	DNS_LIMIT,    /* the budget is used up */
+	DNS_LARGE,    /* more than one answer may have of the budget */
 	DNS_BADNAME,  /* not a domain name that can be asked for */
 };
 
@@ -74,6 +75,7 @@ struct dns_budget {
 	unsigned queries;     /* left */
 	int64_t deadline;     /* clock_ms() value */
 	size_t bytes;         /* left of the lines of dns_note() */
+	size_t most;          /* of them, for one question */
 	const char *spent;    /* why there is no more; NULL = there is */
 };
 

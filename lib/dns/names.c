@@ -35,7 +35,7 @@ static const struct {
 static const char *const statuses[] = {
 	[DNS_OK] = "ok", [DNS_NXDOMAIN] = "nxdomain", [DNS_NODATA] = "nodata",
 	[DNS_TEMP] = "temporary", [DNS_BOGUS] = "bogus", [DNS_LIMIT] = "limit",
-	[DNS_BADNAME] = "bad-name",
+	[DNS_LARGE] = "too-large", [DNS_BADNAME] = "bad-name",
 };
 
 const char *

@@ -23,7 +23,7 @@ bool
 eval_unknown(const struct dns_answer *a)
 {
 	return a->status == DNS_TEMP || a->status == DNS_BOGUS ||
-	    a->status == DNS_LIMIT;
+	    a->status == DNS_LIMIT || a->status == DNS_LARGE;
 }
 
 int

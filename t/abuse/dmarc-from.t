@@ -30,6 +30,14 @@ rr name=_dmarc.xn--strae-oqa.test type=TXT value="v=DMARC1; p=reject"
 rr name=_dmarc.xn--bcher-kva.test type=TXT value="v=DMARC1; p=reject"
 act name=slow.evil.test do=servfail
 END
+# What costs a lot: keys of 50 KB, and a record of 41 hosts and more.
+print $z "rr name=big$_._domainkey.evil.test type=TXT", ' value="' . 'n=' . 'x' x 248 . '"', (' value="' .
+    'x' x 250 . '"') x 199, "\n" for 1 .. 7;
+print $z 'rr name=dear.evil.test type=TXT value="v=spf1', (map " mx:m$_.evil.test", 0 .. 8), qq( -all"\n);
+for my $m (0 .. 8) {
+	print $z map "rr name=m$m.evil.test type=MX value=\"$_ h$_.m$m.evil.test\"\n" .
+	    "rr name=h$_.m$m.evil.test type=A value=203.0.113.9\n", 0 .. 9;
+}
 print $z "act name=s$_._domainkey.evil.test do=servfail\n" for 1 .. 8;
 print $z "act name=x._domainkey.victim.test do=servfail\n";
 close $z;
@@ -289,7 +297,7 @@ my $i = Smtp->instance("resolver=$server max-connections-per-ip=1000");
 $ENV{PNEU_ROOT} = $i->{root};
 $i->pipeline('inbound', $lines);
 
-# The replies to messages [sender, message]. A session in which something was
+# The replies to messages [sender, message, HELO name]. A session in which something was
 # refused is made to wait, so each message has its own, and many go at once.
 sub send_all {
 	my @replies;
@@ -297,10 +305,12 @@ sub send_all {
 		my @c = map { $i->session('smtp', TCPREMOTEIP => '198.51.100.9',
 		    TCPREMOTEPORT => 9) } @some;
 		my @got = map { $_->reply // 'closed' } @c;
-		for my $say ("EHLO helo.victim.test\r\n", 'MAIL',
+		for my $say ('EHLO', 'MAIL',
 		    "RCPT TO:<bob\@example.org>\r\n", "DATA\r\n", 'message') {
 			my @go = grep { $got[$_] =~ /^[23]/ } 0 .. $#some;
-			$c[$_]->say($say eq 'MAIL' ? "MAIL FROM:<$some[$_][0]>\r\n" :
+			$c[$_]->say($say eq 'EHLO' ? 'EHLO ' . ($some[$_][2] //
+			    'helo.victim.test') . "\r\n" :
+			    $say eq 'MAIL' ? "MAIL FROM:<$some[$_][0]>\r\n" :
 			    $say eq 'message' ? "$some[$_][1].\r\n" : $say) for @go;
 			$got[$_] = $c[$_]->reply // 'closed' for @go;
 		}
@@ -342,9 +352,13 @@ my @tries = (
 	    qr/^(550|451) [45]\.7\.26 /, "b\@$e", join '', @foreign, signature($v, 'x') ],
 	[ 'one of the victim in doubt: not now', qr/^451 4\.7\.26 /, "b\@$e",
 	    signature($v, 'x') ],
+	[ 'keys so large that the answer for the victim does not fit', $lasting,
+	    "b\@$e", join '', map { signature($_ < 8 ? ($e, "big$_") : ($v, 'no')) } 1 .. 8 ],
+	[ 'HELO whose SPF record uses up what MAIL FROM needs', $lasting, "b\@$v", '',
+	    "dear.$e" ],
 	[ 'the null sender: HELO speaks for the domain above it', qr/^250 /, '', '' ],
 );
-@replies = send_all(map { [ $_->[2], $_->[3] . $mine . $body ] } @tries);
+@replies = send_all(map { [ $_->[2], $_->[3] . $mine . $body, $_->[4] ] } @tries);
 like($replies[$_], $tries[$_][1], $tries[$_][0]) for 0 .. $#tries;
 
 # One evaluation a message would be written if victim.test had rua; it has not.
