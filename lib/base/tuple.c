@@ -78,47 +78,67 @@ skip_blank(struct slice *in)
 	*in = slice_ltrim(*in);
 }
 
+/* The bytes from `at' on that stand for themselves in quotes. */
+static size_t
+plain_run(struct slice in, size_t at)
+{
+	size_t i = at;
+
+	while (i < in.n && (may[in.p[i]] & IN_QUOTES))
+		i++;
+	return i - at;
+}
+
+/* What stands behind a backslash, up to `end': bytes taken, or 0 and *err. */
+static size_t
+unescape(const unsigned char *p, size_t n, unsigned char *c, const char **err)
+{
+	int hi, lo;
+
+	*c = p[0] == 'n' ? '\n' : p[0];
+	if (p[0] == 'n' || p[0] == '"' || p[0] == '\\')
+		return 1;
+	*err = p[0] == 'x' ? "bad \\x escape" : "unknown escape";
+	if (p[0] != 'x' || n < 3 || (hi = ascii_hex(p[1])) == -1 ||
+	    (lo = ascii_hex(p[2])) == -1)
+		return 0;
+	*c = (unsigned char)(hi << 4 | lo);
+	return 3;
+}
+
 /* After the opening quote. */
 static const char *
 take_quoted(struct slice *in, struct arena *a, struct slice *value)
 {
-	size_t end = 0, n = 0, i;
+	size_t end = plain_run(*in, 0), n = 0, i = 0, run;
 	unsigned char *out;
+	const char *err;
 
-	while (end < in->n && (may[in->p[end]] & IN_QUOTES))
-		end++;
 	if (end < in->n && in->p[end] == '"') { /* nothing is escaped */
 		*value = slice_sub(*in, 0, end);
 		*in = slice_skip(*in, end + 1);
 		return NULL;
 	}
-	while (end < in->n && in->p[end] != '"')
+	while (end < in->n && in->p[end] != '"') {
 		end += in->p[end] == '\\' ? 2 : 1;
+		end += plain_run(*in, end);
+	}
 	if (end >= in->n)
 		return "no closing quote";
 	out = arena_alloc(a, end);
-	for (i = 0; i < end; i++) {
-		unsigned char c = in->p[i];
-
-		if (is_control(c))
+	for (;;) {
+		run = plain_run(*in, i); /* stops at the closing quote */
+		memcpy(out + n, in->p + i, run);
+		n += run;
+		i += run;
+		if (i == end)
+			break;
+		if (in->p[i++] != '\\')
 			return "control character in quotes";
-		if (c == '\\') {
-			c = in->p[++i];
-			if (c == 'n')
-				c = '\n';
-			else if (c == 'x') {
-				int hi, lo;
-
-				if (end - i < 3 ||
-				    (hi = ascii_hex(in->p[i + 1])) == -1 ||
-				    (lo = ascii_hex(in->p[i + 2])) == -1)
-					return "bad \\x escape";
-				c = (unsigned char)(hi << 4 | lo);
-				i += 2;
-			} else if (c != '"' && c != '\\')
-				return "unknown escape";
-		}
-		out[n++] = c;
+		run = unescape(in->p + i, end - i, &out[n++], &err);
+		if (run == 0)
+			return err;
+		i += run;
 	}
 	*value = slice_of(out, n);
 	*in = slice_skip(*in, end + 1);

@@ -28,6 +28,11 @@ static const struct {
 	{ "short hex", "t a=\"\\x4\"\n", -1, 0, NULL },
 	{ "no blank after quote", "t a=\"x\"b=1\n", -1, 0, NULL },
 	{ "starts with blank", " a=1\n", -1, 0, NULL },
+	{ "runs between escapes", "t a=\"\\x41bc\\n\\\\d e\\\"\"\n", 1, 1,
+	    "Abc\n\\d e\"" },
+	{ "control after an escape", "t a=\"\\n\001\"\n", -1, 0, NULL },
+	{ "hex cut by the quote", "t a=\"x\\x4\" b=1\n", -1, 0, NULL },
+	{ "escaped quote, then the end", "t a=\"x\\\"", -1, 0, NULL },
 	{ "backslash at the end", "t a=\"\\", -1, 0, NULL },
 };
 
