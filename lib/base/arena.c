@@ -6,6 +6,9 @@
 #include "base/alloc.h"
 
 #define BLOCK_MIN ((size_t)4096)
+/* Blocks double up to this size, and what arena_reset() keeps is no larger:
+ * many jobs fit into one, and a process that idles holds little. */
+#define BLOCK_KEEP ((size_t)64 * 1024)
 
 struct arena_block {
 	struct arena_block *next;
@@ -22,8 +25,11 @@ arena_alloc(struct arena *a, size_t n)
 
 	n = size_mul(size_add(n != 0 ? n : 1, align - 1) / align, align);
 	if (b == NULL || b->cap - b->used < n) {
-		size_t cap = n > BLOCK_MIN ? n : BLOCK_MIN;
+		size_t cap = b == NULL ? BLOCK_MIN :
+		    b->cap < BLOCK_KEEP / 2 ? 2 * b->cap : BLOCK_KEEP;
 
+		if (cap < n)
+			cap = n;
 		b = xmalloc(size_add(sizeof(*b), cap));
 		*b = (struct arena_block){ .next = a->head, .cap = cap };
 		a->head = b;
@@ -68,19 +74,23 @@ arena_cstr(struct arena *a, struct slice s)
 void
 arena_reset(struct arena *a)
 {
-	struct arena_block *b;
+	struct arena_block *b = a->head, *keep = NULL, *next;
 
-	while ((b = a->head) != NULL && b->next != NULL) {
-		a->head = b->next;
-		free(b);
+	for (; b != NULL; b = next) {
+		next = b->next;
+		if (b->cap > BLOCK_KEEP ||
+		    (keep != NULL && b->cap <= keep->cap)) {
+			free(b);
+			continue;
+		}
+		free(keep);
+		keep = b;
 	}
-	if (b == NULL)
-		return;
-	if (b->cap > BLOCK_MIN) {
-		free(b);
-		a->head = NULL;
-	} else
-		b->used = 0;
+	if (keep != NULL) {
+		keep->next = NULL;
+		keep->used = 0;
+	}
+	a->head = keep;
 }
 
 void

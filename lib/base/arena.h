@@ -2,8 +2,8 @@
  * arena.h - memory freed all at once
  *
  * For what lives as long as one job or one command: error paths free
- * nothing. A zeroed struct is an empty arena. arena_reset() keeps the first
- * block for the next job. Allocations are aligned for any type and zeroed.
+ * nothing. A zeroed struct is an empty arena. arena_reset() keeps the
+ * largest block, of at most 64 KiB, for the next job. Allocations are aligned for any type and zeroed.
  */
 #ifndef BASE_ARENA_H
 #define BASE_ARENA_H
