@@ -271,20 +271,21 @@ copy_message(struct jobs *js, int from, off_t size)
 	return make_final(to);
 }
 
-/* Seal it if it can be sealed, else copy it. */
+/* Seal it if it can be sealed, and then *from is ours; else copy it. */
 static int
-take_message(struct jobs *js, struct entry *e, int from)
+take_message(struct jobs *js, struct entry *e, int *from)
 {
 	const int sealed = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW;
 	struct stat st;
 
-	if (fstat(from, &st) == -1 || !S_ISREG(st.st_mode))
+	if (fstat(*from, &st) == -1 || !S_ISREG(st.st_mode))
 		return -1;
-	if (memfd_seal(from) == 0 || (errno == EPERM &&
-	    (fcntl(from, F_GET_SEALS) & sealed) == sealed))
-		e->fd[MESSAGE] = fcntl(from, F_DUPFD_CLOEXEC, 0);
-	else
-		e->fd[MESSAGE] = copy_message(js, from, st.st_size);
+	if (memfd_seal(*from) == 0 || (errno == EPERM &&
+	    (fcntl(*from, F_GET_SEALS) & sealed) == sealed)) {
+		e->fd[MESSAGE] = *from;
+		*from = -1;
+	} else
+		e->fd[MESSAGE] = copy_message(js, *from, st.st_size);
 	return e->fd[MESSAGE] == -1 ? -1 : 0;
 }
 
@@ -303,7 +304,7 @@ packet_id(struct slice text, const char *type, struct tuple *t,
 
 static void
 enter(struct jobs *js, int client, const char *id, bool again,
-    const int fds[2], uid_t uid)
+    int fds[2], uid_t uid)
 {
 	struct entry *e = new_entry(js);
 
@@ -316,7 +317,7 @@ enter(struct jobs *js, int client, const char *id, bool again,
 	e->client = client;
 	e->again = again;
 	if (copy_envelope(js, e, fds[0], uid) == 0 &&
-	    take_message(js, e, fds[1]) == 0 &&
+	    take_message(js, e, &fds[1]) == 0 &&
 	    (e->fd[PARTS] = memfd_new("parts")) != -1 &&
 	    dispatch(js, e, 0) == 0)
 		return;

@@ -132,6 +132,7 @@ hour_open(struct journal *j)
 		close(j->fd);
 	j->hour = now;
 	j->full = j->failed = false;
+	j->end = -1;
 	hour_name(now * 3600, name);
 	path = xprintf("%s/%s", j->dir, name);
 	/* Not to wait for the reader of a FIFO, nor to follow a link. */
@@ -176,13 +177,17 @@ journal_write(struct journal *j, struct slice entry)
 		j->full = true;
 		return;
 	}
-	if (is_torn(j->fd, st.st_size)) {
+	if (st.st_size != j->end && is_torn(j->fd, st.st_size)) {
 		sb_puts(&sb, "\n\n");
 		sb_put(&sb, entry);
 		entry = sb_slice(&sb);
 	}
-	if (write_all(j->fd, entry) == -1 && !j->failed) {
-		log_sys("unable to write to %s", j->dir);
+	if (write_all(j->fd, entry) == 0)
+		j->end = st.st_size + (off_t)entry.n;
+	else {
+		j->end = -1;
+		if (!j->failed)
+			log_sys("unable to write to %s", j->dir);
 		j->failed = true;
 	}
 	sb_free(&sb);

@@ -41,6 +41,7 @@ struct journal {
 	uint64_t size;     /* bytes of all files */
 	int fd;
 	int64_t hour;      /* that fd is of; -1 = none yet */
+	off_t end;         /* of the file after our last write; -1 = unknown */
 	bool full, failed; /* logged for this hour */
 };
 

@@ -36,7 +36,6 @@ struct held {
 	char id[RID_LEN + 1]; /* of the packet */
 	uint64_t slot;
 	bool again;
-	off_t env_size;
 };
 
 struct worker {
@@ -46,7 +45,7 @@ struct worker {
 	size_t most;
 	struct stage_seat *seat;
 	struct slice types; /* that may be in the envelope before us */
-	struct slice own;   /* that the pipeline lets us add; empty: all ours */
+	struct strbuf own;  /* ours that the pipeline lets us add */
 	bool last, shadow;
 	unsigned jobs;
 };
@@ -71,13 +70,32 @@ seat_map(struct worker *w)
 	close(FD_SEATS);
 }
 
+/* Types of the stage that are in this list; without a list all. */
+static void
+own_types(struct worker *w, struct slice list)
+{
+	struct slice types = slice_str(w->stage->types), one;
+
+	sb_init(&w->own, types.n + 1);
+	if (list.n == 0)
+		list = types;
+	while (types.n != 0) {
+		slice_cut(&types, ',', &one);
+		if (!types_have(list, one))
+			continue;
+		if (w->own.n != 0)
+			sb_putc(&w->own, ',');
+		sb_put(&w->own, one);
+	}
+}
+
 static void
 worker_init(struct worker *w)
 {
 	const char *types = getenv("PNEU_TYPES");
 
 	w->types = slice_str(types != NULL ? types : "job,client,from,rcpt");
-	w->own = slice_str(getenv("PNEU_OWN"));
+	own_types(w, slice_str(getenv("PNEU_OWN")));
 	w->last = getenv("PNEU_LAST") != NULL;
 	w->shadow = getenv("PNEU_SHADOW") != NULL;
 	w->most = w->stage->run_batch != NULL ? w->stage->most : 1;
@@ -99,24 +117,20 @@ worker_init(struct worker *w)
 }
 
 static int
-read_file(int fd, struct strbuf *sb, off_t *size)
+read_file(int fd, off_t size, struct strbuf *sb)
 {
-	struct stat st;
 	void *room;
 
-	if (fstat(fd, &st) == -1)
-		return -1;
-	*size = st.st_size;
-	if (st.st_size == 0)
+	if (size == 0)
 		return 0;
-	room = sb_room(sb, (size_t)st.st_size);
+	room = sb_room(sb, (size_t)size);
 	if (room == NULL) {
 		errno = EMSGSIZE;
 		return -1;
 	}
-	if (pread_full(fd, room, (size_t)st.st_size, 0) == -1)
+	if (pread_full(fd, room, (size_t)size, 0) == -1)
 		return -1;
-	sb_grew(sb, (size_t)st.st_size);
+	sb_grew(sb, (size_t)size);
 	return 0;
 }
 
@@ -128,7 +142,6 @@ static int
 take_bytes(int fd, struct strbuf *sb, struct slice *mapped, struct slice *out)
 {
 	struct stat st;
-	off_t size;
 
 	if (fstat(fd, &st) == -1)
 		return -1;
@@ -138,7 +151,7 @@ take_bytes(int fd, struct strbuf *sb, struct slice *mapped, struct slice *out)
 		*out = *mapped;
 		return 0;
 	}
-	if (read_file(fd, sb, &size) == -1)
+	if (read_file(fd, st.st_size, sb) == -1)
 		return -1;
 	*out = sb_slice(sb);
 	return 0;
@@ -150,9 +163,11 @@ held_load(struct worker *w, struct held *h)
 {
 	struct job *j = &h->job;
 	const char *error;
+	struct stat st;
 
 	job_init(j, &h->arena);
-	if (read_file(h->fd[ENVELOPE], &h->env, &h->env_size) == -1)
+	if (fstat(h->fd[ENVELOPE], &st) == -1 ||
+	    read_file(h->fd[ENVELOPE], st.st_size, &h->env) == -1)
 		return "envelope cannot be read";
 	if (job_parse(j, sb_slice(&h->env), &error) == -1)
 		return error;
@@ -235,13 +250,10 @@ worker_lines(const struct worker *w, const struct held *h, struct strbuf *own)
 {
 	struct strbuf all = STRBUF_INIT(JOB_ENVELOPE_MAX);
 
-	if (own_lines(w->stage, &h->lines, &all) != 0)
+	/* Ours that are not wanted are dropped without a word. */
+	if (types_filter(sb_slice(&h->lines), sb_slice(&w->own), own) != 0 &&
+	    own_lines(w->stage, &h->lines, &all) != 0)
 		log_error("job %s: lines of foreign types dropped", h->id);
-	if (w->own.n > 0)
-		types_filter(sb_slice(&all), w->own, own);
-	else
-		sb_put(own, sb_slice(&all));
-	own->over = own->over || all.over;
 	sb_free(&all);
 }
 
@@ -256,7 +268,8 @@ append_results(struct worker *w, struct held *h, int verdict)
 	else
 		worker_lines(w, h, &own);
 	if (own.n != 0)
-		r = pwrite_all(h->fd[ENVELOPE], sb_slice(&own), h->env_size);
+		r = pwrite_all(h->fd[ENVELOPE], sb_slice(&own),
+		    (off_t)h->env.n);
 	if (r == 0 && w->stage->writes_parts)
 		r = pwrite_all(h->fd[PARTS], sb_slice(&h->new_parts), 0);
 	if (r == 0 && w->stage->writes_parts)
@@ -476,5 +489,6 @@ stage_worker(const struct stage *s, const struct stage_opts *o)
 		arena_free(&h->arena);
 	}
 	free(w.held);
+	sb_free(&w.own);
 	return EXIT_DONE;
 }
