@@ -97,7 +97,7 @@ step_fields(const struct dkim_explain *x, const struct dkim_evidence *e,
 
 	if (e->error != NULL || !x->g->live)
 		return;
-	n = dkim_select(all, names, x->judge->ar, &at);
+	n = dkim_select(all, names, e->sig.raw, x->judge->ar, &at);
 	for (int i = 0; i < n && taglist_item(&names, ':', &item); i++) {
 		step_begin(x, number);
 		tuple_put(x->out, "field", item);
@@ -130,7 +130,8 @@ step_canonical(const struct dkim_explain *x, const struct dkim_evidence *e,
 
 	if (!x->detail || e->error != NULL || !x->g->live)
 		return;
-	n = dkim_select(&x->g->fields, e->sig.names, x->judge->ar, &at);
+	n = dkim_select(&x->g->fields, e->sig.names, e->sig.raw, x->judge->ar,
+	    &at);
 	for (int i = 0; i < n; i++)
 		if (at[i] != -1)
 			canon_field(e->sig.header, x->g->fields.f[at[i]].raw,

@@ -176,7 +176,7 @@ make_slots(struct hunt *h, const struct dkim_fields *fields, int *n)
 	struct slot *slot;
 	int *at;
 
-	*n = dkim_select(fields, names, h->ar, &at);
+	*n = dkim_select(fields, names, h->sig->raw, h->ar, &at);
 	slot = arena_alloc(h->ar, (size_t)(*n + 1) * sizeof(*slot));
 	for (int i = 0; i < *n && taglist_item(&names, ':', &item); i++) {
 		slot[i] = (struct slot){ .name = item, .at = at[i] };

@@ -300,7 +300,7 @@ take_lowest(const struct dkim_fields *fields, struct slice name,
 
 int
 dkim_select(const struct dkim_fields *fields, struct slice names,
-    struct arena *ar, int **at)
+    struct slice sig_raw, struct arena *ar, int **at)
 {
 	bool *used = arena_alloc(ar, fields->count + 1);
 	uint32_t *sum = arena_alloc(ar, size_mul(fields->count + 1,
@@ -309,8 +309,10 @@ dkim_select(const struct dkim_fields *fields, struct slice names,
 	int n = 0;
 
 	*at = arena_alloc(ar, DKIM_NAMES_MAX * sizeof(**at));
-	for (size_t i = 0; i < fields->count; i++)
+	for (size_t i = 0; i < fields->count; i++) {
 		sum[i] = name_sum(fields->f[i].name);
+		used[i] = fields->f[i].raw.p == sig_raw.p;
+	}
 	while (taglist_item(&names, ':', &item)) {
 		if (n == (int)DKIM_NAMES_MAX)
 			return -1;
@@ -329,7 +331,7 @@ dkim_hash_header(const struct dkim_fields *fields, enum canon how,
 
 	if (md == NULL || EVP_DigestInit_ex(md, dkim_sha256(), NULL) != 1)
 		goto out;
-	if ((n = dkim_select(fields, names, ar, &at)) == -1)
+	if ((n = dkim_select(fields, names, sig_raw, ar, &at)) == -1)
 		goto out;
 	for (int i = 0; i < n; i++)
 		if (at[i] != -1)

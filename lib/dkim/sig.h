@@ -62,11 +62,13 @@ struct dkim_fields {
 
 /*
  * The fields that h= names, in its order, from the bottom up: *at gets an
- * index of fields for each name, or -1 where there is none (left). Arena
- * memory. The number of names, or -1: more than DKIM_NAMES_MAX.
+ * index of fields for each name, or -1 where there is none (left). The
+ * signature's own field is none of them (section 3.5). Arena memory. The
+ * number of names, or -1: more than DKIM_NAMES_MAX.
  */
 int dkim_select(const struct dkim_fields *fields, struct slice names,
-    struct arena *ar, int **at) __attribute__((warn_unused_result));
+    struct slice sig_raw, struct arena *ar, int **at)
+    __attribute__((warn_unused_result));
 
 /*
  * SHA-256 over the fields that h= names, from the bottom up, and the signature
