@@ -75,9 +75,11 @@ lookup(struct psl *p, const char *operand, bool private_too,
 	struct arena ar = { 0 };
 	struct psl_found f;
 	struct slice domain;
+	struct ip ip;
 	bool suffix;
 
-	if (domain_ascii(slice_str(operand), &ar, &domain) == -1)
+	if (ip_parse(slice_str(operand), &ip) == 0 ||
+	    domain_ascii(slice_str(operand), &ar, &domain) == -1)
 		die(EXIT_PERM, "not a domain name: %s", operand);
 	if (psl_find(p, domain, private_too, &ar, &f) != 1)
 		die_sys(EXIT_TEMP, "unable to read the compiled list");

@@ -31,6 +31,7 @@ has "$TMP/out" 'suffix=a.wild.test org-domain=b.a.wild.test section=icann rule=\
 lookup x.unheard-of
 has "$TMP/out" 'suffix=unheard-of org-domain=x.unheard-of section=unlisted rule=\*' 'unlisted'
 lookup a..b; is $? 100 'not a name'
+lookup 192.0.2.1; is $? 100 'an IP address is no name'
 psl-lookup 2>/dev/null; is $? 100 'no operand'
 
 # The same file again is no work; another one is.
