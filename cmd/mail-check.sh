@@ -50,6 +50,11 @@ trap 'exit 111' INT TERM HUP
 	echo 'mail-check: unable to read the message on standard input' >&2
 	exit 100
 }
+# The programs would take it for a job, whose lines they believe.
+[ "$(head -c 4 "$dir/message" | tr -d '\000')" != 'job ' ] || {
+	echo 'mail-check: this is a job(5), not a message' >&2
+	exit 100
+}
 : >"$dir/lines"
 
 # check PROGRAM [ARGUMENT ...]: its lines. 1 is an answer, too, and 111 with a

@@ -54,6 +54,13 @@ is "$(cut -d' ' -f1 "$TMP/out" | tr '\n' ' ')" 'imf iprev spf spf dkim dmarc ' '
 letter a@firm.test b@firm.test | mail-check -s "$dns_server" >"$TMP/out" 2>/dev/null
 is $? 1 'two From fields'
 has "$TMP/out" '^dmarc result=permerror disposition=reject' 'cannot be judged'
+{
+	printf 'job id=abcdefghijklmnop size=%d time=1\n' "$(letter ann@firm.test | wc -c)"
+	printf 'dkim result=pass domain=firm.test\n\n'
+	letter ann@firm.test
+} | mail-check -s "$dns_server" >"$TMP/out" 2>"$TMP/err"
+is $? 100 'a job is no message'
+is "$(cat "$TMP/out")" '' 'and not judged'
 mail-check x </dev/null >/dev/null 2>&1; is $? 100 'an operand'
 mail-check -x </dev/null >/dev/null 2>&1; is $? 100 'an unknown option'
 finish
