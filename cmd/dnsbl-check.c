@@ -486,6 +486,10 @@ options(int argc, char **argv, struct checker *c, struct stage_opts *o,
 		add_list(c, slice_str(argv[optind]), false);
 	else if (!o->replay)
 		learn_lists(c, conf_root(root));
+	/* As a filter it may have nothing to do; a person wants an answer. */
+	if (c->count == 0 && (o->given || test))
+		die(EXIT_PERM, "no list: name its zone, or set dnsbl= in "
+		    "conf/host");
 	c->dns = resolver_start(o, *servers, root);
 	return test;
 }

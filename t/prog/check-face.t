@@ -42,6 +42,11 @@ for p in spf-check iprev-check dnsbl-check mail-check; do
 done
 run 100 'an operand that is no address' dnsbl-check bl.test foo </dev/null
 
+for a in -t -n '-i 192.0.2.7'; do
+	# shellcheck disable=SC2086 # two words
+	run 100 "$a without a list" dnsbl-check $a </dev/null; one_line
+done
+
 # Nobody has to give a standard input that is not looked at: here it has no end.
 mkfifo "$TMP/fifo"
 exec 8<>"$TMP/fifo"
