@@ -248,13 +248,14 @@ read_case(const struct stage *s, struct job *whole, struct job *j)
 			break;
 }
 
-/* The exit code for people. A case is as it is: no later try helps it. */
+/* The exit code for people. Of a case that is judged again a temperror is an
+ * answer like any other. */
 static int
 people_code(const struct job *j, int verdict)
 {
 	if (verdict != EXIT_DONE)
 		return verdict;
-	if (j->doubtful && (j->whole == NULL || j->live))
+	if (j->doubtful && j->whole == NULL)
 		return EXIT_TEMP;
 	return j->unfavourable ? EXIT_NO : EXIT_DONE;
 }

@@ -68,6 +68,8 @@ has "$TMP/out" '^spf result=pass identity=mailfrom domain=firm.test ' 'is that s
 run 111 'temperror' spf-check -i 192.0.2.7 -f ann@dead.test
 has "$TMP/out" '^spf result=temperror identity=mailfrom domain=dead.test ' 'is printed'
 run 0 'temperror of HELO alone' spf-check -i 192.0.2.7 -H dead.test -f ann@firm.test
+printf 'job id=abcdefghijklmnop size=0 time=1\nclient ip=192.0.2.7\nfrom addr=a@dead.test\n' >"$TMP/case"
+run 1 'temperror, of a case judged again' spf-check -N <"$TMP/case"
 run 111 'temperror' iprev-check -i 192.0.2.8
 has "$TMP/out" '^iprev result=temperror ' 'is printed'
 sig() { # domain
