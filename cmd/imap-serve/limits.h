@@ -30,6 +30,7 @@
 #define OUT_MAX ((size_t)4 * 1024 * 1024) /* one response without its data */
 #define INPUT_MAX 16384
 #define BATCH 500                /* messages read from the index at once */
+#define LOOKS_MAX 10             /* at a mailbox that changes meanwhile */
 #define OWN_MAX 1000             /* own changes remembered until told */
 
 /* Commands */

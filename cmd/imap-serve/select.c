@@ -232,6 +232,20 @@ resync(struct session *s, const struct mailbox *mb, struct select_args *a)
 	tell_vanished(s, &gone);
 }
 
+/* The messages and what is said of them, both of one moment. */
+static bool
+look(struct session *s, struct mailbox *mb, struct view *now)
+{
+	for (int i = 0; i < LOOKS_MAX; i++) {
+		if (message_view(s->store, mb->id, UINT64_MAX, &s->ar, now) ==
+		    -1 || mailbox_get(s->store, mb->id, &s->ar, mb) != 1)
+			return false;
+		if (mb->modseq == now->modseq)
+			break;
+	}
+	return true;
+}
+
 static enum result
 open_box(struct session *s, struct slice args, bool readonly)
 {
@@ -252,9 +266,7 @@ open_box(struct session *s, struct slice args, bool readonly)
 	}
 	if (find_mailbox(s, a.name, "NONEXISTENT", &mb) != 1)
 		return R_DONE;
-	if (mailbox_sync(s->store, mb.id) == -1 ||
-	    message_view(s->store, mb.id, UINT64_MAX, &s->ar, &now) == -1 ||
-	    mailbox_get(s->store, mb.id, &s->ar, &mb) != 1)
+	if (mailbox_sync(s->store, mb.id) == -1 || !look(s, &mb, &now))
 		return no_errno(s, "open mailbox");
 	s->view.box = mb.id;
 	s->view.uidvalidity = mb.uidvalidity;
