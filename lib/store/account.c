@@ -118,42 +118,43 @@ dirs_list(struct account *a, struct arena *ar, struct dirs *l)
 	}
 	if (is_mailbox_dir(a->maildir, "."))
 		dirs_add(l, ar, ".");
-	while ((e = readdir(d)) != NULL && l->count <= STORE_MAILBOX_MAX)
+	while (errno = 0, l->count <= STORE_MAILBOX_MAX &&
+	    (e = readdir(d)) != NULL)
 		if (e->d_name[0] == '.' && strcmp(e->d_name, ".") != 0 &&
 		    strcmp(e->d_name, "..") != 0 &&
 		    is_mailbox_dir(a->maildir, e->d_name))
 			dirs_add(l, ar, e->d_name);
+	fd = errno;
 	closedir(d);
-	return 0;
+	errno = fd;
+	return l->count <= STORE_MAILBOX_MAX && errno != 0 ? -1 : 0;
 }
 
+/*
+ * Is the mailbox's directory where its record says? Only what is surely not
+ * there is missing: what readdir() has not shown may be.
+ */
 static bool
-dirs_has(const struct dirs *l, struct slice name)
+box_present(struct account *a, const struct box *b)
 {
-	for (size_t i = 0; i < l->count; i++)
-		if (slice_eq(l->name[i], name))
-			return true;
-	return false;
-}
+	struct strbuf path = STRBUF_INIT(PATH_MAX_BYTES);
+	struct stat st;
+	bool there = box_path(b, "cur", SLICE_NONE, &path) == -1 ||
+	    fstatat(a->maildir, sb_cstr(&path), &st, 0) == 0 ||
+	    (errno != ENOENT && errno != ENOTDIR);
 
-static bool
-box_present(const struct dirs *l, const struct box *b)
-{
-	struct strbuf dir = STRBUF_INIT(PATH_MAX_BYTES);
-	bool there = box_dir(b, &dir) == 0 && dirs_has(l, sb_slice(&dir));
-
-	sb_free(&dir);
+	sb_free(&path);
 	return there;
 }
 
 /* The living mailbox whose directory has this UIDVALIDITY but is not where
  * its record says. */
 static struct box *
-find_moved(struct box *list, size_t count, const struct dirs *dirs, uint32_t v)
+find_moved(struct account *a, struct box *list, size_t count, uint32_t v)
 {
 	for (size_t i = 0; i < count; i++)
 		if (!list[i].removed && list[i].uidvalidity == v &&
-		    !box_present(dirs, &list[i]))
+		    !box_present(a, &list[i]))
 			return &list[i];
 	return NULL;
 }
@@ -177,8 +178,7 @@ dir_canonical(struct account *a, struct slice dir, struct slice name)
 
 /* A directory that no record names: renamed, or new. */
 static int
-take_dir(struct wtx *w, struct box *list, size_t count,
-    const struct dirs *dirs, struct slice dir)
+take_dir(struct wtx *w, struct box *list, size_t count, struct slice dir)
 {
 	struct strbuf text = STRBUF_INIT(PATH_MAX_BYTES);
 	struct slice name = SLICE_NONE;
@@ -194,7 +194,7 @@ take_dir(struct wtx *w, struct box *list, size_t count,
 		return 0; /* not a name that can be shown: left alone */
 	if ((r = box_file_read(w->a, dir, &f)) == -1)
 		return -1;
-	moved = r == 1 ? find_moved(list, count, dirs, f.uidvalidity) : NULL;
+	moved = r == 1 ? find_moved(w->a, list, count, f.uidvalidity) : NULL;
 	if (box_parents(w, name, false) == -1)
 		return -1;
 	if (moved == NULL)
@@ -230,10 +230,34 @@ lost_dir(struct wtx *w, struct box *b)
 	return box_put(w, b);
 }
 
+static int
+dir_order(const void *a, const void *b)
+{
+	return slice_cmp(*(const struct slice *)a, *(const struct slice *)b);
+}
+
+/* The directories of the living mailboxes, sorted. */
+static void
+dirs_of(const struct box *list, size_t count, struct arena *ar,
+    struct dirs *known)
+{
+	struct strbuf dir = STRBUF_INIT(PATH_MAX_BYTES);
+
+	for (size_t i = 0; i < count; i++) {
+		sb_reset(&dir);
+		if (!list[i].removed && box_dir(&list[i], &dir) == 0)
+			dirs_add(known, ar, sb_cstr(&dir));
+	}
+	if (known->count != 0)
+		qsort(known->name, known->count, sizeof(*known->name),
+		    dir_order);
+	sb_free(&dir);
+}
+
 int
 scan_account(struct wtx *w, bool *changed)
 {
-	struct dirs dirs = { 0 };
+	struct dirs dirs = { 0 }, known = { 0 };
 	struct box *list;
 	size_t count;
 	uint64_t seq = w->seq;
@@ -241,26 +265,15 @@ scan_account(struct wtx *w, bool *changed)
 	if (dirs_list(w->a, &w->ar, &dirs) == -1 ||
 	    box_all(w->a, w->txn, &w->ar, &list, &count) == -1)
 		return -1;
-	for (size_t i = 0; i < dirs.count; i++) {
-		bool known = false;
-		struct strbuf dir = STRBUF_INIT(PATH_MAX_BYTES);
-
-		for (size_t k = 0; !known && k < count; k++) {
-			sb_reset(&dir);
-			known = !list[k].removed &&
-			    box_dir(&list[k], &dir) == 0 &&
-			    slice_eq(sb_slice(&dir), dirs.name[i]);
-		}
-		sb_free(&dir);
-		if (!known && take_dir(w, list, count, &dirs, dirs.name[i]) ==
-		    -1)
+	dirs_of(list, count, &w->ar, &known);
+	for (size_t i = 0; i < dirs.count; i++)
+		if (bsearch(&dirs.name[i], known.name, known.count,
+		    sizeof(*known.name), dir_order) == NULL &&
+		    take_dir(w, list, count, dirs.name[i]) == -1)
 			return -1;
-	}
 	/* With the renamed ones in their new places. */
-	if (dirs.count = 0, dirs_list(w->a, &w->ar, &dirs) == -1)
-		return -1;
 	for (size_t i = 0; i < count; i++)
-		if (!list[i].removed && !box_present(&dirs, &list[i]) &&
+		if (!list[i].removed && !box_present(w->a, &list[i]) &&
 		    lost_dir(w, &list[i]) == -1)
 			return -1;
 	*changed = w->seq != seq;
@@ -310,7 +323,9 @@ make_default(struct wtx *w, struct slice name, unsigned special)
 		return r == 1 ? 0 : -1;
 	if (box_make(w, name, special, &b) == -1)
 		return -1;
-	return sub_put(w, name, true);
+	/* With as many subscriptions as there may be, it is there without. */
+	r = sub_put(w, name, true);
+	return r == -1 && errno == E2BIG ? 0 : r;
 }
 
 /* What ACCOUNT_CREATE promises; only a new account gets all defaults, an old
@@ -357,6 +372,8 @@ first_fill(struct account *a, bool new_account)
 	/* Another process may have been faster, or have died between the
 	 * format and this. */
 	r = box_all(a, w.txn, &w.ar, &list, &count);
+	if (r == 0 && count == 0)
+		gone_orphan(a);
 	if (r == -1 || count != 0 || fill(&w, new_account) == -1) {
 		wtx_abort(&w);
 		return r == 0 && count != 0 ? 0 : -1;

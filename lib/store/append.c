@@ -516,12 +516,15 @@ append_commit(struct append *ap)
 	if ((r = wtx_commit(&w)) == -1)
 		goto out;
 	ap->committed = true;
-	if ((r = append_place(ap)) == -1) {
+	/* What it replaces has gone with the commit, so this one stays: the
+	 * next scan gives it its name. */
+	if (append_place(ap) == 0)
+		seen_after(ap->a, &ap->box, clean && ap->replace_uid == 0);
+	else if (ap->replace_uid == 0) {
 		take_back(ap);
 		expunge_free(&x);
 		return -1;
 	}
-	seen_after(ap->a, &ap->box, clean && ap->replace_uid == 0);
 	bell_ring(ap->a);
 out:
 	if (r == -1)

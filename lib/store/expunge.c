@@ -11,8 +11,10 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/rid.h"
 
 #define PATH_MAX_BYTES ((size_t)1024)
+#define ORPHAN "orphan." /* in gone/, of an index that was lost */
 
 /* The file into gone/; a file that is not there any more is no trouble. */
 static int
@@ -204,6 +206,31 @@ gone_box_drop(struct account *a, uint32_t id)
 	close(fd);
 }
 
+void
+gone_orphan(struct account *a)
+{
+	struct dirent *e;
+	DIR *d;
+	int fd = openat(a->dir, "gone", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd == -1 || (d = fdopendir(fd)) == NULL) {
+		if (fd != -1)
+			close(fd);
+		return;
+	}
+	while ((e = readdir(d)) != NULL) {
+		char name[RID_LEN + sizeof(ORPHAN)] = ORPHAN;
+
+		if (e->d_name[0] == '.' ||
+		    slice_starts(slice_str(e->d_name), S(ORPHAN)))
+			continue;
+		rid_new(name + strlen(ORPHAN));
+		if (renameat(dirfd(d), e->d_name, dirfd(d), name) == -1)
+			continue; /* as with what cannot be removed */
+	}
+	closedir(d);
+}
+
 /* Is the record that a name in gone/ belongs to really gone? */
 static bool
 is_gone(struct account *a, MDB_txn *txn, const char *name)
@@ -215,6 +242,8 @@ is_gone(struct account *a, MDB_txn *txn, const char *name)
 	struct rec rec;
 	bool gone = false;
 
+	if (slice_starts(rest, S(ORPHAN)))
+		return true;
 	slice_cut(&rest, '.', &head);
 	if (slice_eqs(head, "box")) {
 		if (slice_u64(rest, UINT32_MAX, &box) == 0 &&

@@ -175,6 +175,8 @@ void text_encode(struct slice parts, struct strbuf *value);
 int text_decode(struct slice value, struct arena *ar, struct message_text *t)
     MUST_CHECK;
 
+/* E2BIG if there are STORE_SUBSCRIPTIONS_MAX others, all of them on; else the
+ * one that was unsubscribed first is forgotten. */
 int sub_put(struct wtx *w, struct slice name, bool on) MUST_CHECK;
 int sub_all(struct account *a, MDB_txn *txn, struct arena *ar,
     struct subscription **list, size_t *count) MUST_CHECK;
@@ -279,6 +281,9 @@ int rec_same_flags(const struct rec *a, const struct rec *b);
 void gone_path(struct strbuf *sb, uint32_t box, uint32_t uid);
 /* Remove the directory of a removed mailbox, if it is still there. */
 void gone_box_drop(struct account *a, uint32_t id);
+/* The index is made anew and will give numbers again: what is in gone/ by the
+ * old ones must not be taken for what has them then. */
+void gone_orphan(struct account *a);
 /* Remove files in gone/ that are older than STORE_GONE_SECONDS. */
 void gone_clean(struct account *a);
 

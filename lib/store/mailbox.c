@@ -605,7 +605,7 @@ subscriptions_read(struct wtx *w)
 		if (mailbox_name(line, &w->ar, &name) == 0)
 			r = sub_put(w, name, true);
 	sb_free(&sb);
-	return r;
+	return r == -1 && errno == E2BIG ? 0 : r;
 }
 
 /*
@@ -728,24 +728,6 @@ fail:
 	return -1;
 }
 
-/* Names are kept for ever, also those that were unsubscribed. */
-static int
-sub_room(struct wtx *w, struct slice name)
-{
-	struct subscription *list;
-	size_t count;
-
-	if (sub_all(w->a, w->txn, &w->ar, &list, &count) == -1)
-		return -1;
-	for (size_t i = 0; i < count; i++)
-		if (slice_eq(list[i].name, name))
-			return 0;
-	if (count < STORE_SUBSCRIPTIONS_MAX)
-		return 0;
-	errno = E2BIG;
-	return -1;
-}
-
 int
 subscription_set(struct account *a, struct slice name, bool on)
 {
@@ -753,7 +735,7 @@ subscription_set(struct account *a, struct slice name, bool on)
 
 	if (wtx_begin(a, &w) == -1)
 		return -1;
-	if (sub_room(&w, name) == -1 || sub_put(&w, name, on) == -1 ||
+	if (sub_put(&w, name, on) == -1 ||
 	    subscriptions_write(&w) == -1) {
 		wtx_abort(&w);
 		return -1;

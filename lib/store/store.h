@@ -37,7 +37,8 @@
 
 #define STORE_NAME_MAX 500  /* bytes of a mailbox name; see also 255 above */
 #define STORE_MAILBOX_MAX 10000  /* living mailboxes of an account */
-#define STORE_SUBSCRIPTIONS_MAX 20000 /* names ever subscribed */
+/* Names subscribed or unsubscribed; the oldest unsubscribed are forgotten. */
+#define STORE_SUBSCRIPTIONS_MAX 20000
 #define STORE_REMOVED_MAX 200    /* removed mailboxes that are remembered */
 #define STORE_KEYWORDS_MAX 500   /* keywords ever used in one mailbox */
 #define STORE_KEYWORD_LEN 100    /* bytes of one */

@@ -140,6 +140,51 @@ text_decode(struct slice value, struct arena *ar, struct message_text *m)
 	return -1;
 }
 
+/* Forget the name that was unsubscribed first: 1, 0 if all are subscribed. */
+static int
+sub_forget(struct wtx *w)
+{
+	struct subscription *list, *oldest = NULL;
+	struct arena ar = { 0 };
+	size_t count;
+	MDB_val k;
+	int r = sub_all(w->a, w->txn, &ar, &list, &count);
+
+	for (size_t i = 0; r == 0 && i < count; i++)
+		if (!list[i].on && (oldest == NULL ||
+		    list[i].modseq < oldest->modseq))
+			oldest = &list[i];
+	if (oldest != NULL) {
+		k = (MDB_val){ oldest->name.n,
+			(void *)(uintptr_t)oldest->name.p };
+		r = index_errno(mdb_del(w->txn, w->a->db[DB_SUB], &k, NULL));
+		if (r == 0)
+			r = 1;
+	}
+	arena_free(&ar);
+	return r;
+}
+
+/* Room for a name that may be new. */
+static int
+sub_room(struct wtx *w, MDB_val *k)
+{
+	MDB_stat st;
+	MDB_val v;
+	int rc = mdb_get(w->txn, w->a->db[DB_SUB], k, &v), r;
+
+	if (rc == MDB_NOTFOUND)
+		rc = mdb_stat(w->txn, w->a->db[DB_SUB], &st);
+	else if (rc == 0)
+		return 0;
+	if (rc != 0)
+		return index_errno(rc);
+	r = st.ms_entries < STORE_SUBSCRIPTIONS_MAX ? 1 : sub_forget(w);
+	if (r == 0)
+		errno = E2BIG;
+	return r == 1 ? 0 : -1;
+}
+
 int
 sub_put(struct wtx *w, struct slice name, bool on)
 {
@@ -147,6 +192,8 @@ sub_put(struct wtx *w, struct slice name, bool on)
 	MDB_val k = { name.n, (void *)(uintptr_t)name.p }, v;
 	int rc;
 
+	if (sub_room(w, &k) == -1)
+		return -1;
 	put_num(&sb, INDEX_VERSION, 1);
 	put_num(&sb, wtx_seq(w), 8);
 	put_num(&sb, on, 1);
