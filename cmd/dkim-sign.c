@@ -239,16 +239,6 @@ signs_for(const struct tuple *t, const struct tuple *domain,
 	return false;
 }
 
-static void
-put_hash(struct strbuf *sb, const char *name, const unsigned char *hash)
-{
-	struct strbuf text = STRBUF_INIT(128);
-
-	sb_base64(&text, slice_of(hash, DKIM_HASH_SIZE));
-	tuple_put(sb, name, sb_slice(&text));
-	sb_free(&text);
-}
-
 /* -v */
 static void
 put_step(struct work *w, const struct tuple *t, const struct dkim_signer *s,
@@ -266,8 +256,9 @@ put_step(struct work *w, const struct tuple *t, const struct dkim_signer *s,
 	tuple_put(sb, "identity", identity);
 	tuple_put(sb, "h", what->names);
 	tuple_put(sb, "oversigned", what->oversigned);
-	put_hash(sb, "header-hash", what->header_hash);
-	put_hash(sb, "body-hash", what->body_hash);
+	tuple_put64(sb, "header-hash", slice_of(what->header_hash,
+	    DKIM_HASH_SIZE));
+	tuple_put64(sb, "body-hash", slice_of(what->body_hash, DKIM_HASH_SIZE));
 	tuple_puts(sb, "note", "h is what is signed; of the oversigned none "
 	    "may be added");
 	tuple_end(sb);

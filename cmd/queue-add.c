@@ -172,20 +172,12 @@ struct taker {
 };
 
 static bool
-is_our_host(void *ctx, struct slice host)
-{
-	const struct taker *t = ctx;
-	struct slice text;
-
-	return conf_get(t->conf, "hostname", host, &text) != 0;
-}
-
-static bool
 in_our_name(void *ctx, const struct field *f)
 {
 	struct taker *t = ctx;
 
-	return authres_is_ours(f, is_our_host, t, t->arena);
+	return authres_is_ours(f, conf_is_hostname, t->conf,
+	    t->arena);
 }
 
 /*

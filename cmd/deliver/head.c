@@ -22,16 +22,6 @@ struct taker {
 };
 
 static bool
-is_our_host(void *ctx, struct slice host)
-{
-	const struct taker *t = ctx;
-	struct slice text;
-
-	/* A damaged table says nothing: better a field too few. */
-	return conf_get(t->conf, "hostname", host, &text) != 0;
-}
-
-static bool
 in_our_name(void *ctx, const struct field *f)
 {
 	struct taker *t = ctx;
@@ -43,7 +33,8 @@ in_our_name(void *ctx, const struct field *f)
 	if (slice_ieqs(f->name, "Delivered-To"))
 		return t->rcpt.n == 0 ||
 		    slice_ieq(slice_trim(f->value), t->rcpt);
-	return authres_is_ours(f, is_our_host, t, t->arena);
+	return authres_is_ours(f, conf_is_hostname, t->conf,
+	    t->arena);
 }
 
 void

@@ -74,16 +74,6 @@ send_reply(struct session *c, struct strbuf *sb)
 }
 
 static void
-put_data(struct strbuf *sb, struct slice data)
-{
-	struct strbuf text = STRBUF_INIT(SASL_MESSAGE_MAX * 2);
-
-	sb_base64(&text, data);
-	tuple_put(sb, "data", sb_slice(&text));
-	sb_free(&text);
-}
-
-static void
 log_result(struct session *c, const char *result)
 {
 	struct strbuf *l = log_begin("login");
@@ -151,7 +141,7 @@ refuse(struct session *c, const char *reason, struct slice data)
 	else
 		tuple_puts(&sb, "text", text_of(reason));
 	if (data.n != 0)
-		put_data(&sb, data);
+		tuple_put64(&sb, "data", data);
 	exchange_end(c);
 	return send_reply(c, &sb);
 }
@@ -172,7 +162,7 @@ accept_login(struct session *c, struct slice data)
 	tuple_put(&sb, "login", sb_slice(&c->id.login));
 	tuple_puts(&sb, "mech", sasl_mech(c->sasl));
 	if (data.n != 0)
-		put_data(&sb, data);
+		tuple_put64(&sb, "data", data);
 	exchange_end(c);
 	return send_reply(c, &sb);
 }
@@ -232,7 +222,7 @@ step(struct session *c, int result, struct strbuf *out)
 	switch (result) {
 	case SASL_CONTINUE:
 		tuple_begin(&sb, "continue");
-		put_data(&sb, sb_slice(out));
+		tuple_put64(&sb, "data", sb_slice(out));
 		return send_reply(c, &sb);
 	case SASL_CHECK:
 		return check_plain(c);

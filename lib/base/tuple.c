@@ -366,6 +366,15 @@ tuple_putu(struct strbuf *sb, const char *name, uint64_t value)
 }
 
 void
+tuple_put64(struct strbuf *sb, const char *name, struct slice bytes)
+{
+	sb_putc(sb, ' ');
+	sb_puts(sb, name);
+	sb_puts(sb, bytes.n == 0 ? "=\"\"" : "=");
+	sb_base64(sb, bytes); /* a bare value */
+}
+
+void
 tuple_opt(struct strbuf *sb, const char *name, struct slice value)
 {
 	if (value.n != 0)

@@ -76,6 +76,8 @@ void tuple_begin(struct strbuf *sb, const char *type);
 void tuple_put(struct strbuf *sb, const char *name, struct slice value);
 void tuple_puts(struct strbuf *sb, const char *name, const char *value);
 void tuple_putu(struct strbuf *sb, const char *name, uint64_t value);
+/* As base64. */
+void tuple_put64(struct strbuf *sb, const char *name, struct slice bytes);
 /* Only if the value is not empty. */
 void tuple_opt(struct strbuf *sb, const char *name, struct slice value);
 void tuple_end(struct strbuf *sb);

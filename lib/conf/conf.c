@@ -195,6 +195,14 @@ conf_get(struct conf *c, const char *kind, struct slice key, struct slice *text)
 	return lookup(c->t, kind, key, text);
 }
 
+bool
+conf_is_hostname(void *conf, struct slice host)
+{
+	struct slice text;
+
+	return conf_get(conf, "hostname", host, &text) != 0;
+}
+
 struct slice
 conf_value(const struct tuple *t, const char *attr, struct arena *ar)
 {

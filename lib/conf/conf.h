@@ -59,6 +59,12 @@ void conf_close(struct conf *c);
 int conf_get(struct conf *c, const char *kind, struct slice key,
     struct slice *text) __attribute__((warn_unused_result));
 
+/*
+ * Is that one of our names, host name= or a listen name=? For authres_is_ours():
+ * conf is a struct conf. A damaged table says yes: rather a field too few.
+ */
+bool conf_is_hostname(void *conf, struct slice host);
+
 /* An attribute of the `host' record, or its default from conf(5). */
 struct slice conf_host(struct conf *c, const char *attr);
 uint64_t conf_host_u64(struct conf *c, const char *attr);

@@ -27,16 +27,6 @@ step_end(const struct dkim_explain *x, const char *note)
 }
 
 static void
-put_hash(struct strbuf *sb, const char *name, const unsigned char *hash)
-{
-	struct strbuf text = STRBUF_INIT(128);
-
-	sb_base64(&text, slice_of(hash, DKIM_HASH_SIZE));
-	tuple_put(sb, name, sb_slice(&text));
-	sb_free(&text);
-}
-
-static void
 put_date(struct strbuf *sb, int64_t t)
 {
 	date_write(sb, t, 0);
@@ -139,7 +129,7 @@ step_canonical(const struct dkim_explain *x, const struct dkim_evidence *e,
 	canon_signature(e->sig.header, e->sig.raw, to_strbuf, &sb);
 	step_begin(x, number);
 	tuple_put(x->out, "canonical", sb_slice(&sb));
-	put_hash(x->out, "sha256", e->header_hash);
+	tuple_put64(x->out, "sha256", slice_of(e->header_hash, DKIM_HASH_SIZE));
 	step_end(x, sb.over ? "the beginning of the canonical header, too long "
 	    "to be shown in full" : "the canonical header and its hash");
 	sb_free(&sb);
@@ -197,17 +187,20 @@ step_hashes(const struct dkim_explain *x, const struct dkim_result *r,
 	if (!e->hashed_header)
 		return;
 	step_begin(x, number);
-	put_hash(x->out, "header-hash", e->header_hash);
+	tuple_put64(x->out, "header-hash", slice_of(e->header_hash,
+	    DKIM_HASH_SIZE));
 	step_end(x, r->header_good ? "b= is the key's signature over it" :
 	    r->record.n == 0 ? "there is no key to compare b= with" :
 	    "b= is not the key's signature over it");
 	if (!e->hashed_body)
 		return;
 	step_begin(x, number);
-	put_hash(x->out, "body-hash", e->body_hash);
+	tuple_put64(x->out, "body-hash", slice_of(e->body_hash,
+	    DKIM_HASH_SIZE));
 	tuple_putu(x->out, "body-size", e->body_size);
 	if (e->sig.bh.n == DKIM_HASH_SIZE)
-		put_hash(x->out, "bh", e->sig.bh.p);
+		tuple_put64(x->out, "bh", slice_of(e->sig.bh.p,
+		    DKIM_HASH_SIZE));
 	step_end(x, slice_eq(slice_of(e->body_hash, DKIM_HASH_SIZE),
 	    e->sig.bh) ? "the body has the hash that was signed" :
 	    "the body has another hash than the one that was signed");

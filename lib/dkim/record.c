@@ -3,16 +3,6 @@
 #define TYPE "dkim-sig"
 
 static void
-put_hash(struct strbuf *sb, const char *name, const unsigned char *hash)
-{
-	struct strbuf text = STRBUF_INIT(128);
-
-	sb_base64(&text, slice_of(hash, DKIM_HASH_SIZE));
-	tuple_put(sb, name, sb_slice(&text));
-	sb_free(&text);
-}
-
-static void
 put_evidence(const struct dkim_evidence *e, size_t n, struct strbuf *out)
 {
 	tuple_begin(out, TYPE);
@@ -28,9 +18,11 @@ put_evidence(const struct dkim_evidence *e, size_t n, struct strbuf *out)
 	if (e->added != NULL)
 		tuple_puts(out, "added", e->added);
 	if (e->hashed_header)
-		put_hash(out, "header-hash", e->header_hash);
+		tuple_put64(out, "header-hash", slice_of(e->header_hash,
+		    DKIM_HASH_SIZE));
 	if (e->hashed_body) {
-		put_hash(out, "body-hash", e->body_hash);
+		tuple_put64(out, "body-hash", slice_of(e->body_hash,
+		    DKIM_HASH_SIZE));
 		tuple_putu(out, "body-size", e->body_size);
 	}
 	tuple_end(out);

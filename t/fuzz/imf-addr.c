@@ -1,14 +1,6 @@
 /* Addresses and domains: a canonical form is read back as itself. */
 #include "addr/addr.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void
-check(bool good)
-{
-	if (!good)
-		abort();
-}
+#include "fuzz/fuzz.h"
 
 static void
 address(struct slice in, struct arena *ar)

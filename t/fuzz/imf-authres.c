@@ -7,15 +7,7 @@
 
 #include "imf/field.h"
 #include "imf/strip.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void
-check(bool good)
-{
-	if (!good)
-		abort();
-}
+#include "fuzz/fuzz.h"
 
 static bool
 is_mx(void *ctx, struct slice host)

@@ -2,15 +2,7 @@
 #include "imf/date.h"
 #include "imf/field.h"
 #include "imf/param.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void
-check(bool good)
-{
-	if (!good)
-		abort();
-}
+#include "fuzz/fuzz.h"
 
 static void
 values(struct slice value, struct arena *ar)

@@ -6,15 +6,7 @@
 
 #include "base/tuple.h"
 #include "imf/parts_read.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void
-check(bool good)
-{
-	if (!good)
-		abort();
-}
+#include "fuzz/fuzz.h"
 
 static void
 balanced(struct slice s)

@@ -4,15 +4,7 @@
 #include "imf/preview.h"
 #include "imf/thread.h"
 #include "imf/word.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void
-check(bool good)
-{
-	if (!good)
-		abort();
-}
+#include "fuzz/fuzz.h"
 
 static void
 words(struct slice in)

@@ -166,41 +166,14 @@ ok $? 'one, not more'
 # Postfix instead of pneu on B.
 host_down b
 POSTFIX=$NETDIR/postfix
-mkdir -p "$POSTFIX"/{conf,spool,data,mail/bob}
-chmod 755 "$TMP" "$NETDIR" "$POSTFIX"
-chown -R postfix "$POSTFIX/data" "$POSTFIX/mail"
-cp "$NETDIR/b/secret/tls/mx.b.test.crt" "$POSTFIX/crt"
-cp "$NETDIR/b/secret/tls/mx.b.test.key" "$POSTFIX/key"
-cat >"$POSTFIX/conf/main.cf" <<E
-compatibility_level = 3.6
-queue_directory = $POSTFIX/spool
-data_directory = $POSTFIX/data
-maillog_file = $POSTFIX/log
-maillog_file_prefixes = $TMP
-myhostname = mx.b.test
-mydestination =
-mynetworks = 127.0.0.0/8 192.0.2.2/32
-inet_interfaces = 192.0.2.2
-inet_protocols = ipv4
-smtp_bind_address = 192.0.2.2
-alias_maps =
-alias_database =
-virtual_mailbox_domains = b.test
-virtual_mailbox_base = $POSTFIX/mail
-virtual_mailbox_maps = static:bob/Maildir/
-virtual_uid_maps = static:$(id -u postfix)
-virtual_gid_maps = static:$(id -g postfix)
-virtual_minimum_uid = 50
-smtpd_tls_security_level = may
+th_postfix_conf "smtpd_tls_security_level = may
 smtpd_tls_cert_file = $POSTFIX/crt
 smtpd_tls_key_file = $POSTFIX/key
 smtpd_tls_received_header = yes
 smtp_tls_security_level = may
-smtp_dns_support_level = dnssec
-E
-sed -e '/^[^#]*chroot/!s/^\([a-z]*  *[a-z]*  *[n-]  *[-n]  *\)y /\1n /' \
-    /usr/share/postfix/master.cf.dist >"$POSTFIX/conf/master.cf"
-# Its virtual(8) must reach the mailbox directory.
+smtp_dns_support_level = dnssec"
+cp "$NETDIR/b/secret/tls/mx.b.test.crt" "$POSTFIX/crt"
+cp "$NETDIR/b/secret/tls/mx.b.test.key" "$POSTFIX/key"
 th_in b postfix -c "$POSTFIX/conf" start >"$POSTFIX/out" 2>&1
 wait_for 20 ip netns exec "$th_id-b" bash -c 'exec 3<>/dev/tcp/192.0.2.2/25'
 ok $? 'Postfix runs on B' || show "$POSTFIX/out" "$POSTFIX/log"

@@ -95,36 +95,10 @@ th_zone "$NETDIR/zone" >"$TMP/names.out" 2>&1
 ok $? 'zone signed and served' || { show "$TMP/names.out"; finish; exit 1; }
 
 # ---- B: Postfix and its milters ----
-mkdir -p "$POSTFIX"/{conf,spool,data,mail/bob}
-chmod 755 "$TMP" "$NETDIR" "$POSTFIX"
-chown -R postfix "$POSTFIX/data" "$POSTFIX/mail"
-cat >"$POSTFIX/conf/main.cf" <<E
-compatibility_level = 3.6
-queue_directory = $POSTFIX/spool
-data_directory = $POSTFIX/data
-maillog_file = $POSTFIX/log
-maillog_file_prefixes = $TMP
-myhostname = mx.b.test
-mydestination =
-mynetworks = 127.0.0.0/8 192.0.2.2/32
-inet_interfaces = 192.0.2.2
-inet_protocols = ipv4
-smtp_bind_address = 192.0.2.2
-alias_maps =
-alias_database =
-virtual_mailbox_domains = b.test
-virtual_mailbox_base = $POSTFIX/mail
-virtual_mailbox_maps = static:bob/Maildir/
-virtual_uid_maps = static:$(id -u postfix)
-virtual_gid_maps = static:$(id -g postfix)
-virtual_minimum_uid = 50
-smtp_dns_support_level = enabled
+th_postfix_conf 'smtp_dns_support_level = enabled
 smtpd_recipient_restrictions = permit_mynetworks, reject_unauth_destination, check_policy_service unix:private/policyd-spf
 smtpd_milters = inet:127.0.0.1:8891, inet:127.0.0.1:8893
-non_smtpd_milters = inet:127.0.0.1:8891
-E
-sed -e '/^[^#]*chroot/!s/^\([a-z]*  *[a-z]*  *[n-]  *[-n]  *\)y /\1n /' \
-    /usr/share/postfix/master.cf.dist >"$POSTFIX/conf/master.cf"
+non_smtpd_milters = inet:127.0.0.1:8891'
 printf 'policyd-spf unix - n n - 0 spawn\n  user=nobody argv=/usr/bin/policyd-spf %s\n' \
     "$POSTFIX/spf.conf" >>"$POSTFIX/conf/master.cf"
 cat >"$POSTFIX/spf.conf" <<E

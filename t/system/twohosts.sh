@@ -232,3 +232,36 @@ th_forge() {
 	th_servers_stop
 	th_servers
 }
+
+# Postfix on B for b.test, its mailbox of bob below $POSTFIX/mail; $1 is what a
+# test wants in main.cf besides. Then: th_in b postfix -c "$POSTFIX/conf" start
+th_postfix_conf() {
+	mkdir -p "$POSTFIX/conf" "$POSTFIX/spool" "$POSTFIX/data" "$POSTFIX/mail/bob"
+	# Its virtual(8) must reach the mailbox directory.
+	chmod 755 "$TMP" "$NETDIR" "$POSTFIX"
+	chown -R postfix "$POSTFIX/data" "$POSTFIX/mail"
+	cat >"$POSTFIX/conf/main.cf" <<E
+compatibility_level = 3.6
+queue_directory = $POSTFIX/spool
+data_directory = $POSTFIX/data
+maillog_file = $POSTFIX/log
+maillog_file_prefixes = $TMP
+myhostname = mx.b.test
+mydestination =
+mynetworks = 127.0.0.0/8 192.0.2.2/32
+inet_interfaces = 192.0.2.2
+inet_protocols = ipv4
+smtp_bind_address = 192.0.2.2
+alias_maps =
+alias_database =
+virtual_mailbox_domains = b.test
+virtual_mailbox_base = $POSTFIX/mail
+virtual_mailbox_maps = static:bob/Maildir/
+virtual_uid_maps = static:$(id -u postfix)
+virtual_gid_maps = static:$(id -g postfix)
+virtual_minimum_uid = 50
+$1
+E
+	sed -e '/^[^#]*chroot/!s/^\([a-z]*  *[a-z]*  *[n-]  *[-n]  *\)y /\1n /' \
+	    /usr/share/postfix/master.cf.dist >"$POSTFIX/conf/master.cf"
+}

@@ -12,31 +12,10 @@
 #include "base/file.h"
 #include "store/maildir.h"
 #include "tap.h"
+#include "tree.h"
 
 static char root[] = "/tmp/pneu-store-XXXXXX";
 static struct arena ar;
-
-static int
-remove_tree(const char *path)
-{
-	struct dirent *e;
-	DIR *d = opendir(path);
-
-	if (d == NULL)
-		return unlink(path);
-	while ((e = readdir(d)) != NULL) {
-		char sub[5000];
-
-		if (strcmp(e->d_name, ".") == 0 ||
-		    strcmp(e->d_name, "..") == 0)
-			continue;
-		snprintf(sub, sizeof(sub), "%s/%s", path, e->d_name);
-		if (unlink(sub) == -1)
-			remove_tree(sub);
-	}
-	closedir(d);
-	return rmdir(path);
-}
 
 static uint32_t
 box_id(struct account *a, const char *name)

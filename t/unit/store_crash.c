@@ -4,7 +4,6 @@
  */
 #include "store/store.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -13,6 +12,7 @@
 #include <unistd.h>
 
 #include "tap.h"
+#include "tree.h"
 
 #define MSG "Subject: one\r\n\r\nbody\r\n"
 #define STEPS_MAX 200
@@ -28,28 +28,6 @@ store_step(const char *step)
 	(void)step;
 	if (kill_at != 0 && --kill_at == 0)
 		kill(getpid(), SIGKILL);
-}
-
-static void
-remove_tree(const char *path)
-{
-	struct dirent *e;
-	DIR *d = opendir(path);
-
-	if (d == NULL)
-		return;
-	while ((e = readdir(d)) != NULL) {
-		char sub[5000];
-
-		if (strcmp(e->d_name, ".") == 0 ||
-		    strcmp(e->d_name, "..") == 0)
-			continue;
-		snprintf(sub, sizeof(sub), "%s/%s", path, e->d_name);
-		if (unlink(sub) == -1)
-			remove_tree(sub);
-	}
-	closedir(d);
-	rmdir(path);
 }
 
 static uint32_t
