@@ -51,7 +51,8 @@ put_result(struct strbuf *out, const struct dkim_result *r)
 	tuple_end(out);
 }
 
-/* What the message says, or with -R what the case says that it said. */
+/* What the message says, or with -R what the case says that it said; what this
+ * host asks for, with -R what it asked for then. */
 static void
 gather(const struct verifier *v, const struct job *j, struct dkim_gathered *g)
 {
@@ -59,6 +60,7 @@ gather(const struct verifier *v, const struct job *j, struct dkim_gathered *g)
 
 	if (j->whole == NULL) {
 		dkim_gather(j->msg, v->psl, j->arena, g);
+		g->subject_optional = v->subject_optional;
 		return;
 	}
 	switch (dkim_record_get(j->whole->rec, j->whole->count, j->arena, g,
@@ -70,6 +72,8 @@ gather(const struct verifier *v, const struct job *j, struct dkim_gathered *g)
 		die(EXIT_PERM, "bad dkim-sig record in line %u of the case",
 		    bad->line);
 	}
+	if (j->live)
+		g->subject_optional = v->subject_optional;
 }
 
 static int
@@ -83,7 +87,6 @@ run(void *ctx, struct job *j, struct strbuf *out)
 	struct dkim_judge judge = {
 		.now = j->time != 0 ? j->time : clock_unix(), .dns = v->dns,
 		.budget = &budget, .ar = j->arena,
-		.subject_optional = v->subject_optional,
 	};
 	struct dkim_explain explain = { .judge = &judge, .g = g,
 		.out = &trace, .detail = v->detail };

@@ -83,8 +83,8 @@ put_because(const struct spf_ask *ask, const struct spf_answer *a)
 }
 
 static void
-put_record(const struct identity *id, const struct spf_answer *a,
-    struct strbuf *out)
+put_record(const struct spf_ask *ask, const struct identity *id,
+    const struct spf_answer *a, struct strbuf *out)
 {
 	tuple_begin(out, "spf");
 	tuple_puts(out, "result", spf_result_name(a->result));
@@ -94,6 +94,8 @@ put_record(const struct identity *id, const struct spf_answer *a,
 	tuple_puts(out, "dnssec", a->authentic ? "yes" : "no");
 	tuple_opt(out, "reason", a->reason);
 	tuple_opt(out, "explanation", a->explanation);
+	if (a->explanation.n > 0) /* it may have %{r}: for -R */
+		tuple_opt(out, "receiver", ask->receiver);
 	tuple_end(out);
 }
 
@@ -127,10 +129,25 @@ check(const struct checker *c, const struct job *j, struct spf_ask *ask,
 	if (c->field)
 		put_field(j, ask, &a, out);
 	else
-		put_record(id, &a, out);
+		put_record(ask, id, &a, out);
 	if (ask->trace != NULL)
 		put_because(ask, &a);
 	return a.result;
+}
+
+/* This host's name; with -R what it was then. */
+static struct slice
+receiver(const struct checker *c, const struct job *j)
+{
+	const struct tuple *t = NULL;
+	struct slice name = SLICE_NONE;
+
+	if (j->whole == NULL || j->live)
+		return c->host;
+	while ((t = job_next(j->whole, "spf", t)) != NULL &&
+	    !tuple_get(t, "receiver", &name))
+		;
+	return name;
 }
 
 static int
@@ -145,7 +162,7 @@ run(void *ctx, struct job *j, struct strbuf *out)
 	struct slice from = job_get(j, "from", "addr");
 	struct spf_ask ask = {
 		.dns = c->dns, .budget = &budget, .arena = j->arena,
-		.receiver = c->host, .client = job_get(j, "iprev", "name"),
+		.receiver = receiver(c, j), .client = job_get(j, "iprev", "name"),
 		.helo = job_get(j, "client", "helo"),
 		.time = j->time, .trace = j->verbose ? &trace : NULL,
 	};

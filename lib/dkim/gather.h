@@ -41,6 +41,9 @@ struct dkim_evidence {
 struct dkim_gathered {
 	const char *damage;    /* why the header cannot be read, or NULL */
 	size_t count;          /* DKIM-Signature fields */
+	/* Not the message's: the host lets a Subject be unsigned. Kept with the
+	 * rest, for what it says later is another judgement. */
+	bool subject_optional;
 	struct dkim_evidence e[DKIM_SIGNATURES_MAX]; /* of the first of them */
 	/* Empty when it comes from a record. */
 	struct dkim_fields fields;

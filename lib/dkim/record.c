@@ -35,6 +35,8 @@ dkim_record_put(const struct dkim_gathered *g, struct strbuf *out)
 	tuple_putu(out, "count", g->count);
 	if (g->damage != NULL)
 		tuple_puts(out, "damage", g->damage);
+	if (g->subject_optional)
+		tuple_puts(out, "subject", "optional");
 	tuple_end(out);
 	for (size_t i = 0; i < dkim_gathered_n(g); i++)
 		put_evidence(&g->e[i], i + 1, out);
@@ -110,6 +112,7 @@ get_message(const struct tuple *t, struct arena *ar, struct dkim_gathered *g)
 	g->count = (size_t)n;
 	if (tuple_get(t, "damage", &damage))
 		g->damage = arena_cstr(ar, damage);
+	g->subject_optional = tuple_has(t, "subject", "optional");
 	return 0;
 }
 

@@ -6,7 +6,8 @@
  *		body-hash=BASE64 body-size=1024
  *
  * The first record is of the message: count= of DKIM-Signature fields, damage=
- * if the header cannot be read. One follows for each signature that is
+ * if the header cannot be read; subject=optional if the host (conf(5)
+ * dkim-subject=) lets a Subject be unsigned. One follows for each signature that is
  * considered: field= as it came, absent if it is longer than DKIM_FIELD_MAX;
  * header-hash= if it could be read; body-hash=, body-size= if it could pass;
  * suffix=yes, subject=unsigned, added=NAME as in struct dkim_evidence. All of

@@ -40,7 +40,8 @@ added_reason(const struct dkim_judge *j, const char *name)
 
 /* What can be said of a signature before its key is known. */
 static void
-check_alone(const struct dkim_judge *j, struct dkim_result *r)
+check_alone(const struct dkim_judge *j, const struct dkim_gathered *g,
+    struct dkim_result *r)
 {
 	const struct dkim_evidence *e = r->e;
 	const struct dkim_sig *sig = &e->sig;
@@ -57,7 +58,7 @@ check_alone(const struct dkim_judge *j, struct dkim_result *r)
 		conclude(r, DKIM_PERMERROR, "bh= is no SHA-256 hash");
 	else if (sig->made != -1 && sig->made - DKIM_SKEW_SECONDS > j->now)
 		conclude(r, DKIM_POLICY, "t= is in the future");
-	else if (e->subject_unsigned && !j->subject_optional)
+	else if (e->subject_unsigned && !g->subject_optional)
 		conclude(r, DKIM_POLICY, "Subject is not signed");
 	else if (e->added != NULL)
 		conclude(r, DKIM_POLICY, added_reason(j, e->added));
@@ -233,7 +234,7 @@ dkim_judge(const struct dkim_judge *j, struct dkim_gathered *g,
 		struct dkim_result *r = &result[i];
 
 		r->e = &g->e[i];
-		check_alone(j, r);
+		check_alone(j, g, r);
 		if (r->reason != NULL)
 			continue;
 		r->query = query_name(j->ar, &r->e->sig);

@@ -49,7 +49,6 @@ struct dkim_judge {
 	struct dns *dns;
 	struct dns_budget *budget;
 	struct arena *ar;
-	bool subject_optional; /* a Subject may be unsigned */
 };
 
 /*
