@@ -23,6 +23,10 @@
 
 #define TEXT_MAX (4 * JOB_ENVELOPE_MAX)
 #define CHILD_SECONDS 60 /* over the time of any budget of lib/dns/budget.h */
+/* Cases that one run of a program judges, and about how many bytes of them: to
+ * start a program costs more than to judge a case. */
+#define BATCH_CASES 64
+#define BATCH_BYTES (4 * JOB_ENVELOPE_MAX)
 
 struct replay {
 	const char *root, *bin;
@@ -39,6 +43,12 @@ struct run {
 	struct strbuf then, now; /* its lines */
 	pid_t pid;
 	int out;
+};
+
+struct batch {
+	struct arena ar;
+	struct job job[BATCH_CASES];
+	size_t count, bytes;
 };
 
 static int
@@ -76,11 +86,10 @@ run_start(const struct replay *rp, struct run *r, struct slice envelope)
 	free(path);
 }
 
-/* Wait for it and take its lines: 0, or the code it failed with. */
+/* Wait for it and take what it printed: 0, or the code it failed with. */
 static int
-run_end(struct run *r)
+run_wait(const struct run *r, struct strbuf *all)
 {
-	struct strbuf all = STRBUF_INIT(TEXT_MAX);
 	int status, code = EXIT_TEMP;
 
 	while (waitpid(r->pid, &status, 0) == -1 && errno == EINTR)
@@ -89,10 +98,19 @@ run_end(struct run *r)
 		code = 0;
 	else if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_PERM)
 		code = EXIT_PERM;
-	if (lseek(r->out, 0, SEEK_SET) == -1 || fd_slurp(r->out, &all) == -1)
+	if (lseek(r->out, 0, SEEK_SET) == -1 || fd_slurp(r->out, all) == -1)
 		die_sys(EXIT_TEMP, "unable to read what %s said",
 		    r->check->program);
 	close(r->out);
+	return code;
+}
+
+static int
+run_end(struct run *r)
+{
+	struct strbuf all = STRBUF_INIT(TEXT_MAX);
+	int code = run_wait(r, &all);
+
 	types_filter(sb_slice(&all), slice_str(r->check->type), &r->now);
 	sb_free(&all);
 	return code;
@@ -228,6 +246,133 @@ replay(struct replay *rp, const struct job *j)
 	sb_free(&out);
 }
 
+/* ---- many cases ---- */
+
+/* The check's run over those of the batch that it judged: how many. */
+static size_t
+batch_start(const struct replay *rp, const struct batch *b, struct run *r)
+{
+	struct strbuf in = STRBUF_INIT(2 * BATCH_BYTES);
+	size_t n = 0;
+
+	for (size_t i = 0; i < b->count; i++)
+		if (ran(&b->job[i], r->check->type)) {
+			sb_put(&in, b->job[i].envelope);
+			sb_putc(&in, '\n');
+			n++;
+		}
+	if (n > 0)
+		run_start(rp, r, sb_slice(&in));
+	sb_free(&in);
+	return n;
+}
+
+/* What it printed for the next case: up to an empty line or the end. */
+static struct slice
+next_piece(struct slice *in)
+{
+	const unsigned char *start = in->p;
+	size_t n = 0;
+	struct slice line;
+
+	while (slice_line(in, &line) == 1 && line.n > 0)
+		n = (size_t)(in->p - start);
+	return slice_of(start, n);
+}
+
+/* Has it `n' pieces, as those of n cases have? */
+static bool
+has_pieces(struct slice in, size_t n)
+{
+	size_t empty = 0;
+	struct slice line;
+
+	while (slice_line(&in, &line) == 1)
+		empty += line.n == 0;
+	return in.n == 0 && empty == (n > 1 ? n : 0);
+}
+
+/* Say of each case what the checks said of it. */
+static void
+batch_report(struct replay *rp, const struct batch *b,
+    const struct strbuf all[CHECKS])
+{
+	struct slice in[CHECKS];
+
+	for (size_t k = 0; k < CHECKS; k++)
+		in[k] = sb_slice(&all[k]);
+	for (size_t i = 0; i < b->count; i++) {
+		const struct job *j = &b->job[i];
+		struct strbuf out = STRBUF_INIT(TEXT_MAX);
+		bool same = true;
+
+		for (size_t k = 0; k < CHECKS; k++) {
+			struct run r = { .check = &checks[k],
+				.then = STRBUF_INIT(TEXT_MAX),
+				.now = STRBUF_INIT(TEXT_MAX) };
+			struct slice type = slice_str(checks[k].type);
+
+			if (!ran(j, checks[k].type))
+				continue;
+			types_filter(j->envelope, type, &r.then);
+			types_filter(next_piece(&in[k]), type, &r.now);
+			same &= report(rp, &r, j, &out);
+			sb_free(&r.then);
+			sb_free(&r.now);
+		}
+		if (write_all(STDOUT_FILENO, sb_slice(&out)) == -1)
+			die_sys(EXIT_TEMP, "unable to write");
+		rp->cases++;
+		rp->same += same;
+		rp->different += !same;
+		sb_free(&out);
+	}
+}
+
+/* All that is in it, each check once; or, if that cannot be, one by one. */
+static void
+batch_end(struct replay *rp, struct batch *b)
+{
+	struct strbuf all[CHECKS];
+	struct run run[CHECKS];
+	size_t n[CHECKS];
+	bool good = true;
+
+	for (size_t k = 0; k < CHECKS; k++) {
+		run[k] = (struct run){ .check = &checks[k] };
+		n[k] = batch_start(rp, b, &run[k]);
+	}
+	for (size_t k = 0; k < CHECKS; k++) {
+		sb_init(&all[k], 2 * BATCH_BYTES);
+		if (n[k] > 0 && (run_wait(&run[k], &all[k]) != 0 ||
+		    !has_pieces(sb_slice(&all[k]), n[k])))
+			good = false;
+	}
+	if (good)
+		batch_report(rp, b, all);
+	for (size_t i = 0; !good && i < b->count; i++)
+		replay(rp, &b->job[i]);
+	for (size_t k = 0; k < CHECKS; k++)
+		sb_free(&all[k]);
+	arena_reset(&b->ar);
+	b->count = b->bytes = 0;
+}
+
+/* With -n each check sees what those before it say now, and -v explains case
+ * by case: one by one. */
+static void
+batch_add(struct replay *rp, struct batch *b, const struct job *j)
+{
+	if (rp->now || rp->verbose) {
+		replay(rp, j);
+		return;
+	}
+	b->job[b->count++] = *j;
+	b->bytes += j->envelope.n;
+	if (b->count == BATCH_CASES || b->bytes >= BATCH_BYTES)
+		batch_end(rp, b);
+}
+
 static void
 replay_id(struct replay *rp, const char *id)
 {
@@ -247,8 +392,8 @@ replay_id(struct replay *rp, const char *id)
 static void
 replay_all(struct replay *rp, const char *hour)
 {
+	static struct batch b;
 	struct strbuf out = STRBUF_INIT(4096);
-	struct arena ar = { 0 };
 	struct cases c;
 	struct slice text;
 	int got;
@@ -256,18 +401,22 @@ replay_all(struct replay *rp, const char *hour)
 	rp->quiet = true;
 	case_begin(&c, rp->root, 0, INT64_MAX, hour);
 	while ((got = cases_next(&c, &text)) == 1) {
-		struct job j = { .arena = &ar, .msg_fd = -1 };
+		struct job j = { .arena = &b.ar, .msg_fd = -1 };
 		const struct tuple *reply;
 		const char *error;
 
-		arena_reset(&ar);
-		if (case_parse(&j, text, &reply, &error) == -1)
-			c.damaged++;
+		text = arena_copy(&b.ar, text);
+		if (case_parse(&j, text, &reply, &error) == 0)
+			batch_add(rp, &b, &j);
 		else
-			replay(rp, &j);
+			c.damaged++;
+		if (b.count == 0)
+			arena_reset(&b.ar);
 	}
 	if (got == -1)
 		die_sys(EXIT_TEMP, "unable to read the cases");
+	if (b.count > 0)
+		batch_end(rp, &b);
 	tuple_begin(&out, "replayed");
 	tuple_putu(&out, "cases", rp->cases);
 	tuple_putu(&out, "same", rp->same);
@@ -278,7 +427,7 @@ replay_all(struct replay *rp, const char *hour)
 	if (write_all(STDOUT_FILENO, sb_slice(&out)) == -1)
 		die_sys(EXIT_TEMP, "unable to write");
 	cases_close(&c);
-	arena_free(&ar);
+	arena_free(&b.ar);
 	sb_free(&out);
 }
 

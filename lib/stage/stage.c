@@ -232,13 +232,11 @@ is_own(const struct stage *s, const struct tuple *t)
 
 /* -R: the case in *whole, and what the stage had before it in *j. */
 static void
-read_case(const struct stage *s, struct job *whole, struct job *j)
+parse_case(const struct stage *s, struct slice env, struct job *whole,
+    struct job *j)
 {
-	struct slice in = read_input(), env, rest;
 	const char *error;
 
-	if (!split_job(in, &env, &rest))
-		env = in;
 	if (job_parse(whole, env, &error) == -1)
 		die(EXIT_PERM, "bad case: %s", error);
 	*j = *whole;
@@ -269,23 +267,25 @@ finish_text(const struct strbuf *lines, const struct job *j, int verdict)
 }
 
 static int
-replay(const struct stage *s, const struct stage_opts *o)
+replay_case(const struct stage *s, const struct stage_opts *o,
+    struct slice env, struct arena *a)
 {
-	struct arena a = { 0 };
 	struct strbuf lines = STRBUF_INIT(JOB_ENVELOPE_MAX);
 	struct strbuf own = STRBUF_INIT(JOB_ENVELOPE_MAX);
 	struct job j, whole;
 	int verdict;
 
-	job_init(&whole, &a);
-	read_case(s, &whole, &j);
+	job_init(&whole, a);
+	parse_case(s, env, &whole, &j);
 	j.verbose = o->verbose;
 	j.live = o->live;
 	verdict = run_one(s, &j, &lines);
 	if (s->text)
-		return finish_text(&lines, &j, verdict);
-	own_lines(s, &lines, &own);
-	print_own(s, &own);
+		print(sb_slice(&lines));
+	else {
+		own_lines(s, &lines, &own);
+		print_own(s, &own);
+	}
 	sb_free(&lines);
 	sb_free(&own);
 	return people_code(&j, verdict);
@@ -300,6 +300,32 @@ needs_input(const struct stage *s, const struct stage_opts *o)
 	    (o->ip != NULL || o->helo != NULL || o->from != NULL);
 
 	return !o->no_message && !enough;
+}
+
+static int
+replay(const struct stage *s, const struct stage_opts *o)
+{
+	struct arena a = { 0 };
+	struct slice in = read_input(), env;
+	bool several = false, more;
+	int code, worst = EXIT_DONE;
+
+	do {
+		struct slice rest = SLICE_NONE;
+
+		if (!split_job(in, &env, &rest))
+			env = in;
+		in = rest;
+		more = slice_starts(in, S("job "));
+		several = several || more;
+		arena_reset(&a);
+		code = replay_case(s, o, env, &a);
+		worst = code > worst ? code : worst;
+		if (several)
+			print(S("\n"));
+	} while (more);
+	arena_free(&a);
+	return worst;
 }
 
 static int

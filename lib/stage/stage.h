@@ -20,7 +20,9 @@
  *   replay     -R or -N, of stages that set opts.replay: stdin is the envelope of a
  *              case, up to an empty line or the end; there is no message. The
  *              stage sees what stood before its own lines, and all of it as
- *              j->whole; it prints what it prints for people.
+ *              j->whole; it prints what it prints for people. If another "job "
+ *              comes behind the empty line, and so on, an empty line stands
+ *              behind the lines of each, and the exit code is the worst.
  *   worker     -w: fd 0 is a SOCK_SEQPACKET socket of jobs, fd 1 the next
  *              stage's, fd 3 where replies go; see below.
  *

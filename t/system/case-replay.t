@@ -237,8 +237,9 @@ for (@pids) { waitpid $_, 0; $bad ||= $? }
 exit $bad ? 1 : 0;
 EOF2
 send() { # first last
+	_start=$(date +%s)
 	perl "$TMP/send.pl" "$SMTP" "$from" "$1" "$2"
-	ok $? "messages $1 to $2 are sent"
+	ok $? "messages $1 to $2 are sent in $(($(date +%s) - _start)) s"
 }
 # Three configurations, so that a case must not lean on the one of today.
 again() { # expressions of sed for conf/host
@@ -292,7 +293,7 @@ is "$(tail -n 1 "$TMP/all")" \
 sed -n '1,10s/^/# /p' "$TMP/err"
 spent=$(($(date +%s) - start))
 echo "# $COUNT cases in $spent s"
-[ $spent -lt 120 ]; ok $? "in less than two minutes, whatever else is run here"
+[ $spent -lt 30 ]; ok $? 'in less than half a minute'
 hour=$(ls "$ROOT/case" | head -n 1)
 
 # One of them: the lines, and what it takes to make them others.
@@ -345,13 +346,23 @@ perl -00 -ne 'BEGIN { @t = qw(iprev spf dkim dmarc dnsbl) }
 	}
 	$n++;
 	print' "$TMP/cases" >"$TMP/byte/case/$hour"
-is "$(case-replay -C "$TMP/byte" -H "$hour" | tee "$TMP/byte.out" | sed -n "s/^case id=[^ ]* //p;/^replayed/p" | sort)" \
+is "$(case-replay -C "$TMP/byte" -H "$hour" |
+    sed -n 's/^case id=[^ ]* //p;/^replayed/p' | sort)" \
     'check=dkim
 check=dmarc
 check=dnsbl
 check=iprev
 check=spf
 replayed cases=10 same=5 different=5 failed=0 damaged=0' 'one word of one line'
+# A case that cannot be judged again spoils no other.
+perl -pi -e '$done ||= s/^(dns by=spf-check .* status)=ok/$1=fine/' "$TMP/byte/case/$hour"
+case-replay -C "$TMP/byte" -a >"$TMP/all" 2>/dev/null
+is "$? $(sed -n 's/^\(replayed cases=10\) same=[45] different=[45] /\1 /p' "$TMP/all")" \
+    '100 replayed cases=10 failed=1 damaged=0' 'a case that cannot be judged'
+# Several cases in one run of a check.
+perl -00 -ne 'print if /^spf /m && $n++ < 3' "$TMP/cases" >"$TMP/some"
+perl -00 -ne 'print join("", /^spf .*\n/mg), "\n"' "$TMP/some" >"$TMP/want"
+spf-check -R -C "$ROOT" <"$TMP/some" | cmp -s - "$TMP/want"; ok $? 'spf-check -R of three cases'
 case-replay -C "$TMP/forged" -H 2020010100 2>/dev/null
 is "$?" 100 'an hour that is not there'
 has "$TMP/out" '^< spf result=fail identity=mailfrom' 'what was recorded'
