@@ -132,6 +132,11 @@ judge 'foreign identities' 'result=fail' reject.test "$(dkim a.evil.test pass)" 
 judge 'foreign temporary error does not matter' 'result=fail .*disposition=reject' reject.test "$(dkim dead.test temperror)" "$(spf slow.test temperror)"
 judge 'aligned temporary error' 'result=temperror .*disposition=reject' reject.test "$(dkim reject.test temperror)"
 judge 'a pass beside it' 'result=pass .*disposition=none' reject.test "$(dkim reject.test temperror)" "$(spf reject.test pass)"
+late='result=temperror by=stages reason="time budget used up"'
+judge 'DKIM was not judged in time' 'result=temperror .*disposition=reject' reject.test "$(spf evil.test pass)" "dkim $late"
+judge 'SPF was not' 'result=temperror .*disposition=reject' reject.test "spf $late" "$(dkim evil.test pass)"
+judge 'nor it, but DKIM passes' 'result=pass .*aligned=dkim' reject.test "spf $late" "$(dkim reject.test pass)"
+judge 'not in time, and no policy' 'result=none .*disposition=none' nothing.test "spf $late" "dkim $late"
 judge 'alignment in doubt' 'result=temperror .*disposition=reject' reject.test "$(dkim a.lame.reject.test pass)"
 judge 'record in doubt' 'result=temperror domain=dead.test disposition=reject .*reason="server failure"' dead.test
 judge 'record in doubt, the domain itself verified' 'result=temperror .*disposition=none' dead.test "$(dkim dead.test pass)"
@@ -221,6 +226,7 @@ because 'pass' 'result=pass text="DKIM for mail.reject.test passed and speaks fo
 because 'none' 'neither\|publishes no DMARC record' nothing.test
 because 'no valid policy' 'no valid policy and no address for reports' bad.test
 because 'in doubt' 'result=temperror .*DKIM for reject.test met a temporary error' reject.test "$(dkim reject.test temperror)"
+because 'not in time' 'result=temperror .*DKIM .*temporary' reject.test "$(spf other.test fail)" "dkim $late"
 because 'record in doubt' 'cannot be had now (server failure)' dead.test
 
 # The steps.
