@@ -42,4 +42,26 @@ judge 'null sender, HELO of the victim' "$refused" victim.test ''
 judge 'null sender, HELO elsewhere' "$refused" evil.test ''
 judge 'MAIL FROM of the victim' "$refused" mx.victim.test a@victim.test
 judge 'MAIL FROM is no domain' "$refused" mx.victim.test 'a@victim..test'
+judge 'null sender, HELO an address literal' "$refused" '[198.51.100.1]' ''
+
+# identities NAME EXPECTED HELO SENDER: the lines of spf-check, and no others.
+identities() {
+	n=$((n + 1))
+	got=$("$PNEU_BIN/spf-check" -n -s "$dns_server" -i 198.51.100.1 -H "$3" \
+	    -f "$4" | sed 's/^spf result=\([a-z]*\) identity=\([a-z]*\) domain=\([^ ]*\).*/\2:\3:\1/' |
+	    tr '\n' ' ')
+	if [ "$got" = "$2 " ]; then
+		echo "ok $n - $1"
+	else
+		echo "not ok $n - $1: $got"
+	fi
+}
+identities 'both are recorded, each with its domain' \
+    'helo:mx.victim.test:pass mailfrom:victim.test:fail' mx.victim.test a@victim.test
+identities 'the null sender has HELO only' 'helo:victim.test:fail' victim.test ''
+identities 'and <> is the null sender' 'helo:victim.test:fail' victim.test '<>'
+identities 'MAIL FROM in doubt is not replaced by HELO' \
+    'helo:evil.test:pass mailfrom:broken.test:temperror' evil.test a@broken.test
+identities 'an address literal is no domain' \
+    'helo:[198.51.100.1]:none mailfrom:evil.test:pass' '[198.51.100.1]' a@evil.test
 echo "1..$n"
