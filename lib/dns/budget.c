@@ -3,7 +3,7 @@
 const struct dns_allowance dns_allowance[DNS_STAGES] = {
 	[DNS_IPREV] = { "iprev-check", 1 + DNS_IPREV_NAMES, 10000,
 		DNS_STAGE_BYTES, DNS_STAGE_BYTES },
-	[DNS_SPF] = { "spf-check", 2 * (1 + 10) + 1 + 41, 20000,
+	[DNS_SPF] = { "spf-check", 2 * (1 + 10 + 1) + 10 * 10, 20000,
 		DNS_STAGE_BYTES, DNS_STAGE_BYTES },
 	[DNS_DKIM] = { "dkim-verify", 8, 10000, DNS_STAGE_BYTES,
 		DNS_STAGE_BYTES / 8 },

@@ -9,12 +9,11 @@
  *
  *	iprev    the PTR query and ten names (RFC 8601 section 3 wants a limit;
  *	         ten as in RFC 7208 section 4.6.4), A or AAAA, all at once.
- *	spf      HELO and MAIL FROM together: two records, ten terms each
- *	         (RFC 7208 section 4.6.4), one explanation, and 41 addresses of
- *	         mx and ptr hosts: four such terms with ten hosts. Ten mx terms
- *	         with ten hosts each would be allowed by the letter; nobody who
- *	         wants his mail to arrive needs them, and section 11.1 asks for low
- *	         limits. 20 seconds: section 4.6.4.
+ *	spf      MAIL FROM, then HELO with what is left: two records, ten terms
+ *	         each, two explanations, and a hundred hosts. RFC 7208 section
+ *	         4.6.4 lets a record have ten mx terms with ten hosts each; with
+ *	         less, such a sender would get a temperror whenever he tries. 20
+ *	         seconds: the same section.
  *	dkim     one a signature, eight signatures; asked for at once. Each may
  *	         have an eighth of the bytes, so that the keys of a stranger do
  *	         not leave in doubt whether another signature is forged.
