@@ -86,14 +86,18 @@ taglist_item(struct slice *val, unsigned char sep, struct slice *item)
 int
 taglist_base64(struct slice val, struct strbuf *out)
 {
-	struct strbuf text = STRBUF_INIT(val.n);
-	unsigned char *room = val.n != 0 ? sb_room(&text, val.n) : NULL;
+	struct strbuf text = STRBUF_INIT(val.n + 2);
+	unsigned char *room = val.n != 0 ? sb_room(&text, val.n + 2) : NULL;
 	size_t n = 0;
 	int r;
 
 	for (size_t i = 0; i < val.n && room != NULL; i++)
 		if (!is_fws(val.p[i]))
 			room[n++] = val.p[i];
+	/* Padding may be left out (RFC 6376 section 2.10). */
+	if (n % 4 > 1 && room[n - 1] != '=')
+		for (; n % 4 != 0; n++)
+			room[n] = '=';
 	r = sb_unbase64(out, slice_of(room, n));
 	sb_free(&text);
 	return r;

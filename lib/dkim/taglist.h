@@ -33,8 +33,8 @@ const char *taglist_once(struct taglist_seen *seen, struct slice tag);
 /* Take one item off a list in a value ("from : to"); false at its end. */
 bool taglist_item(struct slice *val, unsigned char sep, struct slice *item);
 
-/* Base64 with folding white space inside: 0, or -1 if it is not base64 or does
- * not fit out->max. */
+/* Base64 with folding white space inside, padded or not: 0, or -1 if it is not
+ * base64 or does not fit out->max. */
 int taglist_base64(struct slice val, struct strbuf *out)
     __attribute__((warn_unused_result));
 

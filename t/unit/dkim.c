@@ -219,6 +219,11 @@ keys(void)
 		{ "without v=", "k=ed25519; p=" ED, 1, true },
 		{ "folded key", "k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7h cvPapi"
 		    "MlrwIaaPcHURo=", 1, true },
+		{ "key not padded", "v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7h"
+		    "cvPapiMlrwIaaPcHURo", 1, true },
+		{ "half padded", "v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7h"
+		    "cvPapiMlrwIaaPcHUR=", -1, false },
+		{ "one digit too many", "v=DKIM1; k=ed25519; p=" ED "A", -1, false },
 		{ "revoked", "v=DKIM1; p=", 1, false },
 		{ "of another version", "v=DKIM2; k=ed25519; p=" ED, 0, false },
 		{ "v= not first", "k=ed25519; v=DKIM1; p=" ED, 0, false },
