@@ -73,20 +73,17 @@ end_entry(struct run *r, struct qentry *e)
 {
 	bool failed = false;
 
+	if (e->leaving)
+		return;
 	for (size_t i = 0; i < e->rcpts; i++)
 		failed |= qrcpt_status(&e->rcpt[i]) == Q_FAILED;
 	if (!e->ended)
 		qrec_done(&r->out, e->id, failed ? "failed" : "sent");
 	else if (e->dropped)
 		log_drop(e);
-	if (r->gone_count == r->gone_cap) {
-		r->gone_cap = size_add(size_mul(r->gone_cap, 2), 64);
-		r->gone = xrealloc(r->gone,
-		    size_mul(r->gone_cap, sizeof(*r->gone)));
-	}
-	memcpy(r->gone[r->gone_count++], e->id, sizeof(e->id));
 	sched_forget(r, e);
-	qtable_drop(&r->table, e);
+	e->ended = e->leaving = true;
+	sweep_add(r, e);
 }
 
 static void
@@ -234,15 +231,6 @@ entry_reports(struct run *r, int64_t now)
 
 /* ---- commit ---- */
 
-static void
-remove_gone(struct run *r)
-{
-	for (size_t i = 0; i < r->gone_count; i++)
-		if (queue_job_remove(&r->q, r->gone[i]) == -1)
-			log_sys("unable to remove queue entry %s", r->gone[i]);
-	r->gone_count = 0;
-}
-
 void
 entry_commit(struct run *r, int64_t now)
 {
@@ -257,7 +245,7 @@ entry_commit(struct run *r, int64_t now)
 			}
 			sb_reset(&r->out);
 		}
-		remove_gone(r);
+		sweep_go(r);
 		while ((w = r->starting) != NULL) {
 			r->starting = w->next;
 			w->next = NULL;

@@ -282,7 +282,7 @@ render(void *ctx, struct slice tail, struct strbuf *out)
 	qtable_apply(&r->table, tail, NULL, NULL);
 	while ((e = qtable_next(&r->table, &bucket, e)) != NULL)
 		if (e->ended)
-			qrec_done(out, e->id, "dropped");
+			qrec_done(out, e->id, e->leaving ? "sent" : "dropped");
 		else
 			qrec_state(out, e);
 }
@@ -323,11 +323,15 @@ time_out(const struct run *r, int64_t now)
 static void
 listen_all(struct run *r, struct pollfd *p, int64_t now)
 {
-	size_t n = 0, workers = r->workers;
+	size_t n = 0, workers = r->workers, sweepers;
 
 	p[n++] = (struct pollfd){ .fd = r->bell, .events = POLLIN };
 	for (size_t i = 0; i < workers; i++)
 		p[n++] = (struct pollfd){ .fd = r->worker[i].fd,
+			.events = POLLIN };
+	sweepers = n;
+	for (size_t i = 0; i < SWEEPERS; i++)
+		p[n++] = (struct pollfd){ .fd = r->sweeper[i].fd,
 			.events = POLLIN };
 	if (poll(p, n, time_out(r, now)) <= 0)
 		return;
@@ -335,6 +339,9 @@ listen_all(struct run *r, struct pollfd *p, int64_t now)
 	for (size_t i = workers; i-- > 0;)
 		if (p[i + 1].revents != 0)
 			worker_read(r, &r->worker[i]);
+	for (size_t i = 0; i < SWEEPERS; i++)
+		if (p[sweepers + i].revents != 0)
+			sweep_read(r, &r->sweeper[i]);
 	if (p[0].revents != 0)
 		take_rings(r);
 }
@@ -345,13 +352,13 @@ busy(const struct run *r)
 	for (size_t i = 0; i < r->workers; i++)
 		if (r->worker[i].job != NULL)
 			return true;
-	return false;
+	return sweep_busy(r);
 }
 
 static void
 serve(struct run *r)
 {
-	struct pollfd *p = xcalloc(WORKERS_MAX + 1, sizeof(*p));
+	struct pollfd *p = xcalloc(1 + WORKERS_MAX + SWEEPERS, sizeof(*p));
 	int64_t until = 0, now = clock_unix();
 
 	for (;;) {
@@ -395,12 +402,11 @@ on_signals(void)
 static void
 only_one(struct run *r)
 {
-	int fd = openat(r->q.dir, "run.lock", O_RDWR | O_CREAT | O_CLOEXEC,
+	r->lock = openat(r->q.dir, "run.lock", O_RDWR | O_CREAT | O_CLOEXEC,
 	    0600);
-
-	if (fd == -1)
+	if (r->lock == -1)
 		die_sys(EXIT_TEMP, "unable to open %s/queue/run.lock", r->root);
-	if (flock(fd, LOCK_EX | LOCK_NB) == -1)
+	if (flock(r->lock, LOCK_EX | LOCK_NB) == -1)
 		die(EXIT_TEMP, "queue-run runs already in %s", r->root);
 }
 
@@ -448,6 +454,7 @@ main(int argc, char **argv)
 	r.worker = xcalloc(WORKERS_MAX, sizeof(*r.worker));
 	enter(&r);
 	read_limits(&r);
+	sweep_start(&r); /* while it is small */
 	rebuild(&r);
 	serve(&r);
 	return EXIT_DONE;

@@ -16,6 +16,9 @@
 #define LOCAL_MAX 8
 /* Recipients of one request; RFC 5321 section 4.5.3.1.8. */
 #define SEND_RCPTS 100
+/* Processes that remove files, and the files that one is told of at a time. */
+#define SWEEPERS 2
+#define SWEEP_IDS 64
 /* A worker that was idle longer has closed its connection (smtp-send). */
 #define WARM_MS 3500
 
@@ -60,6 +63,12 @@ struct worker {
 	int64_t since;        /* clock_ms() when it became idle */
 };
 
+struct sweeper {
+	int fd;               /* -1: it has ended */
+	char id[SWEEP_IDS][RID_LEN + 1]; /* what it was told to remove */
+	size_t count;         /* 0: it waits */
+};
+
 /* Settings of conf host, seconds. */
 struct limits {
 	unsigned total, per_domain;
@@ -73,11 +82,12 @@ struct run {
 	unsigned generation;  /* counts changes of the configuration */
 	struct limits limits;
 	struct qtable table;
-	int bell;
+	int bell, lock;
 	struct strbuf out;    /* records to be appended */
 	struct work *starting; /* whose attempts are in `out' */
 	char (*gone)[RID_LEN + 1]; /* entries whose `done' is in `out' */
 	size_t gone_count, gone_cap;
+	struct sweeper sweeper[SWEEPERS];
 	bool reports;         /* some entry has a DSN to be written */
 	struct work **heap;
 	size_t heap_count, heap_cap;
@@ -126,6 +136,15 @@ void worker_skip(struct work *w);
 void worker_read(struct run *r, struct worker *k);
 /* Let go of workers that nobody has needed for a while. */
 void workers_trim(struct run *r);
+/* sweep.c: files of entries that are over */
+void sweep_start(struct run *r);
+/* Its file goes when what is in r->out is durable. */
+void sweep_add(struct run *r, struct qentry *e);
+/* All that sweep_add() was told is durable. */
+void sweep_go(struct run *r);
+/* The sweeper's socket is readable. */
+void sweep_read(struct run *r, struct sweeper *s);
+bool sweep_busy(const struct run *r);
 /* local.c: the life of a worker for our own accounts; never returns */
 void local_worker(int sock, struct run *r) __attribute__((noreturn));
 

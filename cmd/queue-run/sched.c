@@ -226,6 +226,8 @@ unready(struct work *w)
 void
 sched_entry(struct run *r, struct qentry *e)
 {
+	if (e->leaving)
+		return;
 	for (size_t i = 0; i < e->groups; i++) {
 		struct qgroup *g = &e->group[i];
 		struct work *w = g->work;

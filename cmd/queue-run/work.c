@@ -61,6 +61,7 @@ fork_local(struct run *r)
 		for (size_t i = 0; i < r->workers; i++)
 			close(r->worker[i].fd);
 		close(r->bell);
+		close(r->lock);
 		local_worker(sv[1], r);
 	}
 	close(sv[1]);

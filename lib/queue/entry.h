@@ -67,6 +67,7 @@ struct qentry {
 	bool eight_bit, utf8, ret_full;
 	bool ended;     /* the journal says `done' */
 	bool dropped;   /* and how=dropped: queue-drop(8) */
+	bool leaving;   /* over, its file is being removed: for queue-run */
 	bool delayed;   /* the sender knows of the delay */
 	char report[RID_LEN + 1]; /* a DSN to be written under this id */
 	bool report_delay;        /* it is a notice of delay */
