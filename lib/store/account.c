@@ -267,8 +267,8 @@ scan_account(struct wtx *w, bool *changed)
 		return -1;
 	dirs_of(list, count, &w->ar, &known);
 	for (size_t i = 0; i < dirs.count; i++)
-		if (bsearch(&dirs.name[i], known.name, known.count,
-		    sizeof(*known.name), dir_order) == NULL &&
+		if ((known.count == 0 || bsearch(&dirs.name[i], known.name,
+		    known.count, sizeof(*known.name), dir_order) == NULL) &&
 		    take_dir(w, list, count, dirs.name[i]) == -1)
 			return -1;
 	/* With the renamed ones in their new places. */
