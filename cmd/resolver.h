@@ -72,13 +72,15 @@ resolver_job(struct dns *d, const struct job *j, enum dns_stage stage,
 	const struct dns_allowance *may = &dns_allowance[stage];
 	const struct tuple *bad = NULL;
 
-	assert(!dns_replays(d) || j->whole != NULL);
 	dns_budget_init(budget, may->queries, may->ms);
 	budget->bytes = may->bytes;
 	budget->most = may->most;
-	if (!dns_replays(d))
+	if (!dns_replays(d)) {
 		dns_note(d, may->by, j->arena);
-	else if (dns_replay_load(d, may->by, j->whole->rec, j->whole->count,
+		return;
+	}
+	assert(j->whole != NULL); /* stage_main() sees to it */
+	if (dns_replay_load(d, may->by, j->whole->rec, j->whole->count,
 	    j->arena, &bad) == -1)
 		die(EXIT_PERM, "bad dns record in line %u of the case",
 		    bad->line);

@@ -161,12 +161,7 @@ printf '#!/bin/sh\nexec sleep 60\n' >"$root/jam"
 chmod +x "$root/jam"
 echo "stage name=jam command=\"$root/jam\" types=jam max=1" \
     >"$root/conf/pipeline/jam"
-"$PNEU_BIN/stages" -C "$root" jam 2>>"$root/log" &
-jam=$!
-i=0
-while [ ! -S "$root/run/jam" ] && [ $i -lt 100 ]; do
-	i=$((i + 1)); sleep 0.05
-done
+up jam; jam=$up
 "$PNEU_TOOLS/job-load" -n 900 -c 900 -s 100 "$root/run/jam" >/dev/null 2>&1 &
 load=$!
 i=0
@@ -190,17 +185,10 @@ ok $? 'stops on SIGTERM'
 echo "stage name=a command=\"$try a\" types=a,dns append=a
 stage name=b command=\"$try b\" types=b" >"$root/conf/pipeline/inbound"
 rm -rf "$root/case" "$root/report" "$root/run/inbound"
-# up: stages(8) again; hours FILE SIZE: such a case of this hour and the next.
-up() {
-	"$PNEU_BIN/stages" -C "$root" inbound 2>"$root/log" &
-	pid=$!
-	i=0
-	while [ ! -S "$root/run/inbound" ] && [ $i -lt 100 ]; do
-		i=$((i + 1)); sleep 0.05
-	done
-}
+# inbound: its stages(8) again; hours FILE SIZE: such a case of this hour and the next.
+inbound() { up inbound; pid=$up; }
 down() { kill $pid; wait $pid; pid=; rm -f "$root/run/inbound"; }
-up
+inbound
 load -v >"$root/out"; has 'code=250' 'with append='
 load -v -f b-refuse@x >"$root/out"; has 'code=550' 'and a refusal'
 cat "$root"/report/a/* >"$root/out"
@@ -228,7 +216,7 @@ for h in 30 29 28 27; do
 	head -c 300000 /dev/zero >"$root/case/$(date -u -d "-$h hours" +%Y%m%d%H)"
 done
 newest=$(ls "$root/case" | tail -n 2 | tr '\n' ' ')
-up
+inbound
 load -v >"$root/out"; has 'code=250' 'under a small bound'
 ls "$root/case" | head -n 2 | tr '\n' ' ' >"$root/out"; has "^$newest\$" 'the oldest went'
 [ "$(ls "$root/case" | wc -l)" -eq 3 ]; ok $? 'two of four'
@@ -236,7 +224,7 @@ for h in 0 1; do
 	head -c 262000 /dev/zero >>"$root/case/$(date -u -d "+$h hours" +%Y%m%d%H)"
 done
 load -n 5 >"$root/out"; has 'code250=5' 'an hour that is full: the mail goes on'
-[ "$(grep -c 'has its share' "$root/log")" -eq 1 ]; ok $? 'one line says it'
+[ "$(grep -c 'has its share' "$root/up.log")" -eq 1 ]; ok $? 'one line says it'
 [ "$(cat "$root"/case/* | wc -c)" -lt 1400000 ]; ok $? 'and nothing is added'
 down
 # What cannot be written does not hold up the mail either.
@@ -244,7 +232,7 @@ rm -rf "$root/case"; mkdir "$root/case"
 for h in 0 1; do
 	mkfifo "$root/case/$(date -u -d "+$h hours" +%Y%m%d%H)"
 done
-up
+inbound
 load -n 2 >"$root/out"; has 'code250=2' 'a FIFO in the way'
 down
 ! pgrep -f "$root" >/dev/null; ok $? 'no worker is left'
