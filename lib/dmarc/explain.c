@@ -355,7 +355,7 @@ dmarc_because(struct strbuf *sb, struct slice domain,
 	switch (a->result) {
 	case DMARC_R_PASS:
 		name_them(sb, ids, count, DMARC_ID_PASSED, true);
-		sb_printf(sb, " passed and speaks for %.*s",
+		sb_printf(sb, " passed, and that speaks for %.*s",
 		    SLICE_ARG(domain));
 		break;
 	case DMARC_R_FAIL: because_fail(sb, domain, ids, count, a); break;

@@ -222,7 +222,7 @@ because 'np' 'np=reject of np.test applies to no.np.test, which does not exist' 
 because 't=y' 'p=reject of try.test applies; t=y lowers it to quarantine' try.test "$(spf other.test fail)"
 because 'not aligned' 'SPF for other.test and DKIM for evil.test passed, but that does not belong to reject.test' reject.test "$(spf other.test pass)" "$(dkim evil.test pass)"
 because 'strict' 'DKIM for a.strict.test passed, but strict alignment is asked for: only strict.test itself' strict.test "$(dkim a.strict.test pass)"
-because 'pass' 'result=pass text="DKIM for mail.reject.test passed and speaks for reject.test"' reject.test "$(dkim mail.reject.test pass)"
+because 'pass' 'result=pass text="DKIM for mail.reject.test passed, and that speaks for reject.test"' reject.test "$(dkim mail.reject.test pass)"
 because 'none' 'neither\|publishes no DMARC record' nothing.test
 because 'no valid policy' 'no valid policy and no address for reports' bad.test
 because 'in doubt' 'result=temperror .*DKIM for reject.test met a temporary error' reject.test "$(dkim reject.test temperror)"
