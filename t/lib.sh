@@ -171,6 +171,7 @@ lib_cleanup() {
 	for _s in $INSTANCES; do
 		instance_down "$_s"
 	done
+	! command -v dns_stop >/dev/null || dns_stop # of dns.sh
 	[ -z "${OFFSET:-}" ] || rm -rf "${TMPDIR:-/tmp}/pneu-ports/$OFFSET"
 	rm -rf "$TMP"
 	exit $_status

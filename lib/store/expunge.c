@@ -206,18 +206,26 @@ gone_box_drop(struct account *a, uint32_t id)
 	close(fd);
 }
 
+/* NULL if there is none, or it cannot be read. */
+static DIR *
+gone_open(struct account *a)
+{
+	int fd = openat(a->dir, "gone", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd != -1 ? fdopendir(fd) : NULL;
+
+	if (d == NULL && fd != -1)
+		close(fd);
+	return d;
+}
+
 void
 gone_orphan(struct account *a)
 {
 	struct dirent *e;
-	DIR *d;
-	int fd = openat(a->dir, "gone", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = gone_open(a);
 
-	if (fd == -1 || (d = fdopendir(fd)) == NULL) {
-		if (fd != -1)
-			close(fd);
+	if (d == NULL)
 		return;
-	}
 	while ((e = readdir(d)) != NULL) {
 		char name[RID_LEN + sizeof(ORPHAN)] = ORPHAN;
 
@@ -264,14 +272,10 @@ gone_clean(struct account *a)
 	struct dirent *e;
 	struct stat st;
 	MDB_txn *txn;
-	DIR *d;
-	int fd = openat(a->dir, "gone", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = gone_open(a);
 
-	if (fd == -1 || (d = fdopendir(fd)) == NULL) {
-		if (fd != -1)
-			close(fd);
+	if (d == NULL)
 		return;
-	}
 	if (rtx_begin(a, &txn) == -1) {
 		closedir(d);
 		return;

@@ -6,13 +6,6 @@
 . "$(dirname "$0")/../dns.sh"
 # shellcheck disable=SC2034 # of dns.sh
 tmp=$TMP
-end_all() {
-	status=$?
-	dns_stop
-	(exit $status)
-	lib_cleanup
-}
-trap end_all EXIT
 
 # may STAGE COLUMN: 2 queries, 3 seconds, 4 KiB.
 sed -n 's/^\.It \([a-z-]*\) Ta \([0-9]*\) Ta \([0-9]*\) Ta \([0-9]*\)$/\1 \2 \3 \4/p' \

@@ -8,13 +8,6 @@
 command -v runsvdir >/dev/null || skip_all 'no runsvdir'
 # shellcheck disable=SC2034 # of dns.sh
 tmp=$TMP
-end_all() {
-	status=$?
-	dns_stop
-	(exit $status)
-	lib_cleanup
-}
-trap end_all EXIT
 KINDS='silent servfail bogus refused closed wrongid wrongname garbage loop large'
 STAGES='iprev-check spf-check dkim-verify dmarc-eval dnsbl-check'
 

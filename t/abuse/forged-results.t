@@ -8,7 +8,6 @@ tmp=$TMP/names
 mkdir -p "$tmp"
 # shellcheck source=t/dns.sh
 . "$TOP/t/dns.sh"
-trap 'dns_stop; lib_cleanup' EXIT
 dkim-keygen -t rsa >"$TMP/key"
 record=$(dkim-record <"$TMP/key" | tr -d '\n' | grep -o 'v=DKIM1[^)]*' | tr -d '" \t')
 cat >"$TMP/zone" <<END

@@ -6,7 +6,6 @@
 # shellcheck disable=SC2034 # dns.sh uses it
 tmp=$TMP
 . "$(dirname "$0")/../dns.sh"
-trap 'dns_stop; lib_cleanup' EXIT
 PNEU_ROOT=$TMP/none
 export PNEU_ROOT
 cat >"$TMP/zone" <<'END'

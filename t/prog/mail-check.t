@@ -5,7 +5,6 @@
 # shellcheck disable=SC2034 # dns.sh uses it
 tmp=$TMP
 . "$(dirname "$0")/../dns.sh"
-trap 'dns_stop; lib_cleanup' EXIT
 cat >"$TMP/zone" <<'END'
 rr name=firm.test type=TXT value="v=spf1 ip4:192.0.2.7 -all"
 rr name=firm.test type=A value=192.0.2.7

@@ -9,13 +9,6 @@ for tool in runsvdir perl; do
 	command -v $tool >/dev/null || skip_all "no $tool"
 done
 tmp=$TMP # of dns.sh
-end_all() {
-	status=$?
-	dns_stop
-	(exit $status)
-	lib_cleanup
-}
-trap end_all EXIT
 COUNT=1000
 
 # Hosts that sign: their keys are good, revoked, out of reach, not there, of

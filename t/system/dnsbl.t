@@ -8,7 +8,6 @@ tmp=$TMP/names
 mkdir -p "$tmp"
 # shellcheck source=t/dns.sh
 . "$TOP/t/dns.sh"
-trap 'dns_stop; lib_cleanup' EXIT
 cat >"$TMP/zone" <<'END'
 rr name=2.0.0.127.bl.test type=A value=127.0.0.2
 rr name=2.0.0.127.wl.test type=A value=127.0.0.2

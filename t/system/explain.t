@@ -8,7 +8,6 @@ tmp=$TMP/names
 mkdir -p "$tmp"
 # shellcheck source=t/dns.sh
 . "$TOP/t/dns.sh"
-trap 'dns_stop; lib_cleanup' EXIT
 mkdir -p "$TMP/root"
 
 # ---- the DNS of five senders ----

@@ -7,13 +7,6 @@ for tool in runsvdir nsd perl; do
 	command -v $tool >/dev/null || skip_all "no $tool"
 done
 tmp=$TMP
-end_all() {
-	status=$?
-	dns_stop
-	(exit $status)
-	lib_cleanup
-}
-trap end_all EXIT
 
 # The sender's host: two keys.
 from=$TMP/from

@@ -12,7 +12,7 @@ mkdir "$tmp" "$TMP/mx"
 # shellcheck source=t/dns.sh
 . "$TOP/t/dns.sh"
 exec 9>/dev/null
-trap '_status=$?; exec 9>&-; dns_stop; (exit $_status); lib_cleanup' EXIT
+trap '_status=$?; exec 9>&-; (exit $_status); lib_cleanup' EXIT
 cat >"$tmp/zone" <<'XEOF'
 $ORIGIN test.
 @ 60 SOA ns.test. root.test. 1 60 60 60 60
