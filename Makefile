@@ -143,7 +143,7 @@ test: deps-test
 	@$(MAKE) --no-print-directory prove-all
 test-fast: units
 	PNEU_BIN=$(CURDIR)/$O/bin PNEU_TOOLS=$(CURDIR)/$O/tools \
-	    t/run-tests $(JOBS) $(TESTS_FAST)
+	    t/run-tests $$(($(JOBS) * 3)) $(TESTS_FAST) # they mostly wait
 .PHONY: prove-all
 prove-all:
 	PNEU_BIN=$(CURDIR)/$O/bin PNEU_TOOLS=$(CURDIR)/$O/tools \
